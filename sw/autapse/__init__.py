@@ -1,0 +1,1 @@
+"""Autapse: a trained recurrent neural network in, a proven circuit out."""

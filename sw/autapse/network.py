@@ -1,0 +1,281 @@
+"""The network model: a discrete-time rate RNN with a linear readout, in float64.
+
+    h[t] = d * h[t-1] + g * s(W h[t-1] + W_in x[t] + b)
+    z[t] = W_out h[t] + b_out
+
+d and g are element-wise. d = 0, g = 1 is the plain (Elman, ``SimpleRNN``) update; the Euler step dt of the rate
+equation with time constants tau is d = 1 - dt/tau, g = dt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from autapse.errors import FileFormatError
+from autapse.files import write_beside
+from autapse.fixed import FloatArray
+
+FORMAT_VERSION = 1
+
+#: The activations that a network may have, each a float64 function.
+ACTIVATIONS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
+    "tanh": np.tanh,
+    "sigmoid": lambda a: 0.5 + 0.5 * np.tanh(0.5 * a),  # the logistic function without overflow
+    "relu": lambda a: np.maximum(a, 0.0),
+    "hardtanh": lambda a: np.clip(a, -1.0, 1.0),
+    "identity": lambda a: a,
+}
+
+_SHAPES = {
+    "W": ("units", "units"),
+    "W_in": ("units", "inputs"),
+    "b": ("units",),
+    "W_out": ("outputs", "units"),
+    "b_out": ("outputs",),
+    "d": ("units",),
+    "g": ("units",),
+    "h0": ("units",),
+}
+
+
+class Trajectory(NamedTuple):
+    """What a run returns.
+
+    Attributes
+    ----------
+    z
+        Readout, (batch, time, outputs).
+    h
+        State after each step, (batch, time, units).
+    """
+
+    z: FloatArray
+    h: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A trained recurrent network: weights as [to, from], float64.
+
+    Parameters
+    ----------
+    W : (units, units)
+        Recurrent weights.
+    W_in : (units, inputs)
+        Input weights.
+    b : (units,)
+        Bias; zeros when left out.
+    W_out : (outputs, units)
+        Readout weights; the identity (the readout is the state) when left out.
+    b_out : (outputs,)
+        Readout bias; zeros when left out.
+    d, g : (units,) or scalar
+        Decay, in [-1, 1], and gain of the update, in [-4, 4]. 0 and 1 when left out.
+    h0 : (units,)
+        Initial state; zeros when left out.
+    activation
+        One of ``tanh``, ``sigmoid``, ``relu``, ``hardtanh``, ``identity``.
+    info
+        Where the network came from: plain text by plain text, kept in the file.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, a value that is not finite or out of range, or an unknown activation. The message names it.
+    """
+
+    W: FloatArray
+    W_in: FloatArray
+    b: FloatArray = field(default=None)  # type: ignore[assignment]
+    W_out: FloatArray = field(default=None)  # type: ignore[assignment]
+    b_out: FloatArray = field(default=None)  # type: ignore[assignment]
+    d: FloatArray = field(default=None)  # type: ignore[assignment]
+    g: FloatArray = field(default=None)  # type: ignore[assignment]
+    h0: FloatArray = field(default=None)  # type: ignore[assignment]
+    activation: str = "tanh"
+    info: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        W = _array("W", self.W)
+        if W.ndim != 2 or W.shape[0] != W.shape[1] or W.shape[0] == 0:
+            raise ValueError(f"W must be square with at least one unit, (units, units); its shape is {W.shape}")
+        units = W.shape[0]
+        W_in = _array("W_in", self.W_in)
+        if W_in.ndim != 2 or W_in.shape[1] == 0:
+            raise ValueError(f"W_in must be (units, inputs) with at least one input; its shape is {W_in.shape}")
+        W_out = np.eye(units) if self.W_out is None else _array("W_out", self.W_out)
+        if W_out.ndim != 2 or W_out.shape[0] == 0:
+            raise ValueError(f"W_out must be (outputs, units) with at least one output; its shape is {W_out.shape}")
+        sizes = {"units": units, "inputs": W_in.shape[1], "outputs": W_out.shape[0]}
+        arrays = {
+            "W": W,
+            "W_in": W_in,
+            "b": _vector("b", self.b, 0.0, units),
+            "W_out": W_out,
+            "b_out": _vector("b_out", self.b_out, 0.0, sizes["outputs"]),
+            "d": _vector("d", self.d, 0.0, units),
+            "g": _vector("g", self.g, 1.0, units),
+            "h0": _vector("h0", self.h0, 0.0, units),
+        }
+        for name, array in arrays.items():
+            expected = tuple(sizes[axis] for axis in _SHAPES[name])
+            if array.shape != expected:
+                axes = ", ".join(_SHAPES[name])
+                raise ValueError(f"{name} must be ({axes}) = {expected}; its shape is {array.shape}")
+            _finite(name, array)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        _within("d", arrays["d"], 1.0)
+        _within("g", arrays["g"], 4.0)
+        if self.activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise ValueError(f"activation must be one of {known}; not {self.activation!r}")
+        if self.activation in ("tanh", "hardtanh", "sigmoid") and not self.leaky:
+            _within("h0", arrays["h0"], 1.0)
+
+    @property
+    def units(self) -> int:
+        """Number of units N."""
+        return self.W.shape[0]
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs M."""
+        return self.W_in.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs O."""
+        return self.W_out.shape[0]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the update needs the old state or a gain: false for d = 0, g = 1."""
+        return bool(np.any(self.d != 0.0) or np.any(self.g != 1.0))
+
+    def run(self, x: ArrayLike) -> Trajectory:
+        """Run from h0 over the inputs `x`, (batch, time, inputs), in float64.
+
+        A two-dimensional x is one sequence, (time, inputs), and gives arrays without the batch axis.
+        """
+        x, single = check_inputs(x, self.inputs)
+        s = ACTIVATIONS[self.activation]
+        batch, steps = x.shape[:2]
+        drive = x @ self.W_in.T + self.b
+        h = np.broadcast_to(self.h0, (batch, self.units))
+        states = np.empty((batch, steps, self.units))
+        for t in range(steps):
+            y = s(h @ self.W.T + drive[:, t])
+            h = self.d * h + self.g * y if self.leaky else y
+            states[:, t] = h
+        z = states @ self.W_out.T + self.b_out
+        return Trajectory(z[0], states[0]) if single else Trajectory(z, states)
+
+    def with_info(self, **info: str) -> Network:
+        """A copy with more entries in `info`."""
+        return replace(self, info={**self.info, **info})
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the project's .npz, version 1: the eight arrays and a JSON text `header`. Atomic."""
+        header = {
+            "format": "autapse-network",
+            "version": FORMAT_VERSION,
+            "activation": self.activation,
+            "info": dict(self.info),
+        }
+        with write_beside(path) as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **self.arrays())
+
+    def arrays(self) -> dict[str, Any]:
+        """The eight arrays by name."""
+        return {name: getattr(self, name) for name in _SHAPES}
+
+
+def load_npz(path: str | os.PathLike[str]) -> Network:
+    """Read a network that :meth:`Network.save` wrote. Never unpickles.
+
+    Raises FileFormatError when the file is not such a file, FileNotFoundError when it is missing.
+    """
+    header, arrays = read_npz(path, "autapse-network", FORMAT_VERSION)
+    missing = [name for name in ("W", "W_in") if name not in arrays]
+    if missing:
+        raise FileFormatError(f"{path}: the array {missing[0]} is missing")
+    unknown = set(arrays) - set(_SHAPES)
+    if unknown:
+        raise FileFormatError(f"{path}: unknown array {sorted(unknown)[0]}; expected {', '.join(_SHAPES)}")
+    try:
+        return Network(**arrays, activation=header.get("activation", "tanh"), info=header.get("info", {}))
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"{path}: {error}") from None
+
+
+def read_npz(path: str | os.PathLike[str], kind: str, version: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read header and arrays of an .npz of this project, checking its kind and version."""
+    try:
+        with np.load(Path(path), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise FileFormatError(f"{path}: is a folder; expected an .npz file") from None
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError, AttributeError, NotImplementedError) as error:
+        raise FileFormatError(f"{path}: not a readable .npz file (truncated, or of another kind): {error}") from None
+    try:
+        header = json.loads(str(arrays.pop("header")))
+        found, number = header["format"], header["version"]
+    except (KeyError, TypeError, ValueError):
+        raise FileFormatError(f"{path}: an .npz without Autapse's header; expected one of kind {kind}") from None
+    if found != kind:
+        raise FileFormatError(f"{path}: holds {found}; expected {kind}")
+    if number != version:
+        raise FileFormatError(f"{path}: {kind} version {number}; this Autapse reads version {version}")
+    return header, arrays
+
+
+def check_inputs(x: ArrayLike, inputs: int) -> tuple[FloatArray, bool]:
+    """Validate inputs as (batch, time, inputs) float64; also says whether the batch axis was added here."""
+    array = _array("x", x)
+    if array.ndim not in (2, 3) or array.shape[-1] != inputs:
+        raise ValueError(
+            f"x must be (batch, time, inputs) or (time, inputs) with {inputs} inputs; its shape is {array.shape}"
+        )
+    _finite("x", array)
+    return (array[None], True) if array.ndim == 2 else (array, False)
+
+
+def _array(name: str, value: ArrayLike) -> FloatArray:
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError
+        return np.array(array, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of real numbers, not {type(value).__name__}") from None
+
+
+def _vector(name: str, value: ArrayLike | None, default: float, size: int) -> FloatArray:
+    array = _array(name, default if value is None else value)
+    return np.full(size, float(array)) if array.ndim == 0 else array
+
+
+def _finite(name: str, array: FloatArray) -> None:
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(f"{name} must be finite; {name}{list(where)} is {array[where]}")
+
+
+def _within(name: str, array: FloatArray, limit: float) -> None:
+    bad = np.abs(array) > limit
+    if bad.any():
+        k = int(np.argmax(bad))
+        raise ValueError(f"{name} must lie in [-{limit:g}, {limit:g}]; {name}[{k}] is {array[k]:g}")
