@@ -1,0 +1,272 @@
+"""The quantised network: integers and their formats. The reference model and the hardware are both made from it.
+
+docs/numerics.md is the contract in full. In short, with all letters integers::
+
+    a    = b + W @ (h << h_shift) + W_in @ (x << x_shift)          exact, in the accumulator
+    y    = activation(shift_round(a, pre_shift))
+    h    = y                                                       plain update
+    s    = clip(shift_round(d * s + ((g * y) << gain_shift), leak.frac))   leaky update of the wide state s,
+    h    = clip(shift_round(s, guard))                             whose rounding is what is multiplied
+    z    = b_out + W_out @ (h << h_shift)                          exact, not rounded
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from autapse.activation import Activation, Segments
+from autapse.errors import FileFormatError
+from autapse.files import write_beside
+from autapse.fixed import Format, IntArray, signed_bits
+from autapse.network import FORMAT_VERSION, Network, Trajectory, check_inputs, read_npz
+
+if TYPE_CHECKING:
+    from autapse.reference import IntTrajectory
+
+_ARRAYS = ("W", "W_in", "b", "W_out", "b_out", "h0")
+
+
+@dataclass(frozen=True)
+class Formats:
+    """The formats of one quantised network.
+
+    Attributes
+    ----------
+    x, h
+        Inputs, and the state as it is multiplied.
+    W, W_in, W_out
+        Weights. ``W.frac + h.frac + h_shift == W_in.frac + x.frac + x_shift``: one accumulator scale.
+    acc, z
+        Accumulator of the state rows, and of the readout rows, which is the output: wide enough for every sum.
+    x_shift, h_shift
+        Left shifts of the operands that align the products; at least one of them is 0.
+    state
+        The state as it is kept: equal to `h` for a plain update, with `guard` more bits and fractions for a leaky one.
+    leak
+        Decay and gain of a leaky update; None for a plain one.
+    """
+
+    x: Format
+    h: Format
+    W: Format
+    W_in: Format
+    W_out: Format
+    acc: Format
+    z: Format
+    x_shift: int
+    h_shift: int
+    state: Format
+    leak: Format | None
+
+    @property
+    def operand_bits(self) -> int:
+        """Word length of the multipliers' operand: the wider of the shifted input and the shifted state."""
+        return max(self.x.bits + self.x_shift, self.h.bits + self.h_shift)
+
+    @property
+    def acc_bits(self) -> int:
+        """Word length of the accumulators, which the state and the readout rows share."""
+        return max(self.acc.bits, self.z.bits)
+
+    @property
+    def guard(self) -> int:
+        """Bits that the kept state has below the multiplied one."""
+        return self.state.frac - self.h.frac
+
+    def to_dict(self) -> dict[str, Any]:
+        """The formats as plain data."""
+        return {k: v.to_dict() if isinstance(v, Format) else v for k, v in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Formats:
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{k: Format(**v) if isinstance(v, dict) else v for k, v in data.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedNetwork:
+    """Integer weights [to, from] (int64), the formats, and the float network that they came from.
+
+    Made by :func:`autapse.quantize`. ``b`` and ``b_out`` are at the accumulators' scales, ``h0`` at that of the kept
+    state, ``d`` and ``g`` at that of the leak, or empty for a plain update.
+    """
+
+    formats: Formats
+    activation: Activation
+    W: IntArray
+    W_in: IntArray
+    b: IntArray
+    W_out: IntArray
+    b_out: IntArray
+    h0: IntArray
+    d: IntArray
+    g: IntArray
+    network: Network
+
+    def __post_init__(self) -> None:
+        for name in (*_ARRAYS, "d", "g"):
+            getattr(self, name).setflags(write=False)
+
+    @property
+    def units(self) -> int:
+        """Number of units N."""
+        return self.W.shape[0]
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs M."""
+        return self.W_in.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs O."""
+        return self.W_out.shape[0]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the update is leaky; False costs no hardware."""
+        return self.formats.leak is not None
+
+    @property
+    def pre_shift(self) -> int:
+        """Bits by which the accumulator is rounded before the activation; negative: shifted left."""
+        return self.formats.acc.frac - self.activation.in_frac
+
+    @property
+    def gain_shift(self) -> int:
+        """Left shift of gain times activation that brings it to the scale of decay times state."""
+        return self.formats.state.frac - self.activation.out.frac
+
+    def row_bounds(self) -> tuple[IntArray, IntArray]:
+        """The largest magnitude that each state row and each readout row can reach in the accumulator.
+
+        Bias magnitude, plus the L1 norms of the row times the largest operands; every partial sum is below it too.
+        """
+        f = self.formats
+        h_max, x_max = f.h.max_code << f.h_shift, f.x.max_code << f.x_shift
+        state = np.abs(self.b) + np.abs(self.W).sum(1) * h_max + np.abs(self.W_in).sum(1) * x_max
+        readout = np.abs(self.b_out) + np.abs(self.W_out).sum(1) * h_max
+        return state, readout
+
+    def overflow_proof(self) -> dict[str, int]:
+        """The figures that show that the accumulator cannot overflow."""
+        state, readout = self.row_bounds()
+        bits = self.formats.acc_bits
+        return {
+            "largest_state_row": int(state.max()),
+            "largest_readout_row": int(readout.max()),
+            "bits_needed": max(signed_bits(int(state.max())), signed_bits(int(readout.max()))),
+            "accumulator_bits": bits,
+            "accumulator_max": 2 ** (bits - 1) - 1,
+        }
+
+    def quantize_inputs(self, x: ArrayLike) -> tuple[IntArray, int]:
+        """Input codes of `x` (..., inputs), saturated to the input format, and how many saturated."""
+        return self.formats.x.quantize(x)
+
+    def run(self, x: ArrayLike) -> Trajectory:
+        """Run the integer model on real inputs, (batch, time, inputs) or (time, inputs), and dequantise what it gives.
+
+        Inputs outside the range saturate; one RuntimeWarning a call says how many.
+        """
+        array, single = check_inputs(x, self.inputs)
+        codes, outside = self.quantize_inputs(array)
+        if outside:
+            import warnings
+
+            warnings.warn(
+                f"{outside} of {codes.size} input values lie outside ±{self.formats.x.max_value:g} and were saturated",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        result = self.run_int(codes)
+        z, h = self.formats.z.dequantize(result.z), self.formats.state.dequantize(result.h)
+        return Trajectory(z[0], h[0]) if single else Trajectory(z, h)
+
+    def run_int(self, x: ArrayLike, *, record: bool = True) -> IntTrajectory:
+        """Run the integer model on input codes, (batch, time, inputs); see :func:`autapse.reference.run`."""
+        from autapse.reference import run
+
+        return run(self, np.asarray(x), record=record)
+
+    def model_hash(self) -> bytes:
+        """Eight bytes that identify the integers, formats and tables: the start of their SHA-256."""
+        digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
+        for name in (*_ARRAYS, "d", "g"):
+            digest.update(np.ascontiguousarray(getattr(self, name), dtype="<i8").tobytes())
+        return digest.digest()[:8]
+
+    def _header(self) -> dict[str, Any]:
+        a = self.activation
+        return {
+            "formats": self.formats.to_dict(),
+            "activation": {
+                **vars(a),
+                "out": a.out.to_dict(),
+                "segments": None if a.segments is None else vars(a.segments),
+            },
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the project's .npz for quantised networks, version 1. Atomic."""
+        header = {
+            "format": "autapse-quantized",
+            "version": FORMAT_VERSION,
+            **self._header(),
+            "network": {"activation": self.network.activation, "info": dict(self.network.info)},
+        }
+        arrays = {name: getattr(self, name) for name in (*_ARRAYS, "d", "g")}
+        floats = {f"float_{name}": array for name, array in self.network.arrays().items()}
+        with write_beside(path) as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays, **floats)
+
+
+def load_quantized(path: str | os.PathLike[str]) -> QuantizedNetwork:
+    """Read what :meth:`QuantizedNetwork.save` wrote. Never unpickles. Raises FileFormatError for any other file."""
+    header, arrays = read_npz(path, "autapse-quantized", FORMAT_VERSION)
+    try:
+        act = dict(header["activation"])
+        segments = act.pop("segments")
+        if segments is not None:
+            segments = Segments(**{k: tuple(v) if isinstance(v, list) else v for k, v in segments.items()})
+        activation = Activation(**{**act, "out": Format(**act["out"])}, segments=segments)
+        floats = {name.removeprefix("float_"): a for name, a in arrays.items() if name.startswith("float_")}
+        q = QuantizedNetwork(
+            formats=Formats.from_dict(header["formats"]),
+            activation=activation,
+            network=Network(**floats, activation=header["network"]["activation"], info=header["network"]["info"]),
+            **{name: np.array(arrays[name], dtype=np.int64) for name in (*_ARRAYS, "d", "g")},
+        )
+        _check(q)
+    except KeyError as error:
+        raise FileFormatError(f"{path}: {error.args[0]} is missing from this quantised network") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise FileFormatError(f"{path}: not a sound quantised network: {error}") from None
+    return q
+
+
+def _check(q: QuantizedNetwork) -> None:
+    """Raise ValueError where shapes, ranges, or the proof of the accumulator do not hold."""
+    n, m, o = q.network.units, q.network.inputs, q.network.outputs
+    leak = (n,) if q.leaky else (0,)
+    shapes = {"W": (n, n), "W_in": (n, m), "b": (n,), "W_out": (o, n), "b_out": (o,), "h0": (n,), "d": leak, "g": leak}
+    for name, shape in shapes.items():
+        if getattr(q, name).shape != shape:
+            raise ValueError(f"{name} must have the shape {shape}, not {getattr(q, name).shape}")
+    f = q.formats
+    for name, form in (("W", f.W), ("W_in", f.W_in), ("W_out", f.W_out), ("h0", f.state)):
+        if np.any(np.abs(getattr(q, name)) > form.max_code):
+            raise ValueError(f"{name} has a code outside its format of {form.bits} bits")
+    proof = q.overflow_proof()
+    if proof["bits_needed"] > proof["accumulator_bits"]:
+        raise ValueError(f"the accumulator needs {proof['bits_needed']} bits and has {proof['accumulator_bits']}")
+    if f.W.frac + f.h.frac + f.h_shift != f.W_in.frac + f.x.frac + f.x_shift:
+        raise ValueError("recurrent and input products have different scales")
