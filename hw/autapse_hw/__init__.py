@@ -1,0 +1,1 @@
+"""The gateware: Amaranth components of the core, and of the link around it."""

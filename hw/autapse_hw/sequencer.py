@@ -1,0 +1,131 @@
+"""The sequencer: which weight and which operand are read in each cycle, and when a pass may begin."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from autapse_hw.schedule import Schedule
+
+
+class Sequencer(wiring.Component):
+    """Issues one column a cycle, tile after tile, pass after pass.
+
+    A *step* pass reads the inputs of page `page` and the state beside them, computes the readout of that state and the
+    next state. A *flush* pass computes the readout rows alone; it runs when a readout is owed and no input waits. All
+    outputs but `go_step` and `busy` come from registers.
+
+    Members
+    -------
+    start : In(1)
+        High once the initial state is loaded.
+    inputs_ready : In(2)
+        By page: the inputs of a step are complete.
+    readout_room : In(1)
+        The output buffer has room for the readout of one more step.
+    issue, last : Out(1)
+        A column is issued; it is the last one of its tile.
+    weight : Out(range(tiles * cols)), column : Out(range(cols)), page : Out(1)
+        Addresses of the weights and of the operand.
+    first_row, last_row : Out(range(rows))
+        The tile's first row, and the pass's last one.
+    emits : Out(1)
+        The readout rows of this pass are wanted.
+    inputs_done : Out(2)
+        By page, a strobe: the inputs have been read for the last time.
+    begin_readout : Out(1)
+        Strobe: a pass that emits a readout begins.
+    next_page : Out(1)
+        Page of the next pass: it holds the newest state when the core is not busy.
+    busy : Out(1)
+        A pass is under way, or a readout is owed.
+    """
+
+    start: Signal
+    inputs_ready: Signal
+    readout_room: Signal
+    issue: Signal
+    last: Signal
+    weight: Signal
+    column: Signal
+    page: Signal
+    first_row: Signal
+    last_row: Signal
+    emits: Signal
+    inputs_done: Signal
+    begin_readout: Signal
+    next_page: Signal
+    busy: Signal
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = s = schedule
+        super().__init__(
+            {
+                "start": In(1),
+                "inputs_ready": In(2),
+                "readout_room": In(1),
+                "issue": Out(1),
+                "last": Out(1),
+                "weight": Out(range(s.tiles * s.cols)),
+                "column": Out(range(s.cols)),
+                "page": Out(1),
+                "first_row": Out(range(s.rows)),
+                "last_row": Out(range(s.rows)),
+                "emits": Out(1),
+                "inputs_done": Out(2),
+                "begin_readout": Out(1),
+                "next_page": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        # `cycle` counts the cycles of a tile: its columns first, then what the drain of many rows or, in the last tile
+        # of a step, the dependency on the last state elements makes it wait. In the last of them the next pass is
+        # chosen, so that its first column follows without a bubble.
+        s = self._schedule
+        m = Module()
+        active, flush, owed = Signal(), Signal(), Signal()
+        cycle = Signal(range(s.tile_cycles + s.stall))
+        tile = Signal(range(s.tiles))
+        final_tile = Signal()
+        tile_end, pass_end = Signal(), Signal()
+        go_step, go_flush = Signal(), Signal()
+        m.d.comb += [
+            final_tile.eq(tile == Mux(flush, s.readout_tiles - 1, s.tiles - 1)),
+            tile_end.eq(cycle == Mux(final_tile & ~flush, s.tile_cycles + s.stall - 1, s.tile_cycles - 1)),
+            pass_end.eq(active & tile_end & final_tile),
+        ]
+        free = Signal()
+        m.d.comb += [
+            free.eq(self.start & (pass_end | ~active)),
+            go_step.eq(free & self.inputs_ready.bit_select(self.next_page, 1) & (self.readout_room | ~owed)),
+            go_flush.eq(free & ~go_step & owed & self.readout_room),
+            self.begin_readout.eq((go_step | go_flush) & owed),
+            self.busy.eq(active | owed),
+        ]
+
+        with m.If(active):
+            with m.If(tile_end):
+                m.d.sync += [cycle.eq(0), self.column.eq(0), self.issue.eq(1), self.last.eq(0)]
+                m.d.sync += [tile.eq(tile + 1), self.first_row.eq(self.first_row + s.lanes)]
+                m.d.sync += self.weight.eq(self.weight + 1)
+            with m.Else():
+                m.d.sync += cycle.eq(cycle + 1)
+                with m.If(cycle < s.cols - 1):
+                    m.d.sync += [self.column.eq(self.column + 1), self.weight.eq(self.weight + 1)]
+                    m.d.sync += self.last.eq(cycle == s.cols - 2)
+                with m.Else():
+                    m.d.sync += [self.issue.eq(0), self.last.eq(0)]
+        with m.If(pass_end):
+            m.d.sync += [active.eq(0), self.issue.eq(0), self.last.eq(0)]
+        with m.If(go_step | go_flush):
+            m.d.sync += [active.eq(1), flush.eq(go_flush), self.emits.eq(owed), owed.eq(go_step)]
+            m.d.sync += [self.issue.eq(1), self.last.eq(0), cycle.eq(0), tile.eq(0)]
+            m.d.sync += [self.weight.eq(0), self.column.eq(0), self.first_row.eq(0), self.page.eq(self.next_page)]
+            m.d.sync += self.last_row.eq(Mux(go_flush, s.outputs - 1, s.rows - 1))
+        with m.If(go_step):
+            m.d.sync += self.next_page.eq(~self.next_page)
+
+        done = active & ~flush & (tile == s.tiles - 1) & self.issue & (self.column == s.inputs)
+        m.d.comb += self.inputs_done.eq(Cat(done & ~self.page, done & self.page))
+        return m
