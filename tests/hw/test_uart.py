@@ -1,0 +1,226 @@
+# amaranth: UnusedElaboratable=no
+"""The UART against lines that are driven and sampled outside the clock, as a real bridge does."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.sim import Simulator
+
+from autapse_hw.uart import UartRx, UartTx, baud_error, divisor_for
+
+CYCLE = 1e-6
+
+
+async def send(ctx: Any, line: Any, byte: int, bit: float, stop: int = 1) -> None:
+    """One byte on `line`, with bits of `bit` seconds; the stop bit can be spoilt."""
+    for level in [0, *((byte >> k & 1) for k in range(8)), stop]:
+        ctx.set(line, level)
+        await ctx.delay(bit)
+    ctx.set(line, 1)
+
+
+def receive(
+    divisor: int, mismatch: float, data: Sequence[int], *, gaps: random.Random | None = None, phase: float = 0.0
+) -> tuple[list[int], int]:
+    """What UartRx makes of `data` from a sender whose bits are ``1 + mismatch`` times as long, and what it lost."""
+    dut = UartRx(divisor)
+    received: list[int] = []
+    lost = 0
+
+    async def sender(ctx: Any) -> None:
+        ctx.set(dut.rx, 1)
+        await ctx.delay((5 + phase) * CYCLE)
+        for byte in data:
+            await send(ctx, dut.rx, byte, divisor * CYCLE * (1 + mismatch))
+            if gaps is not None:
+                await ctx.delay(gaps.random() * 2 * divisor * CYCLE)
+        await ctx.delay(3 * divisor * CYCLE)
+
+    async def receiver(ctx: Any) -> None:
+        nonlocal lost
+        ctx.set(dut.o.ready, 1)
+        async for _, _, valid, payload, missed in ctx.tick().sample(dut.o.valid, dut.o.payload, dut.lost):
+            if valid:
+                received.append(payload)
+            lost += missed
+
+    sim = Simulator(dut)
+    sim.add_clock(CYCLE)
+    sim.add_testbench(sender)
+    sim.add_testbench(receiver, background=True)
+    sim.run()
+    return received, lost
+
+
+@pytest.mark.parametrize("divisor", [4, 5, 7, 8, 12, 26])
+@pytest.mark.parametrize("mismatch", [-0.025, 0.0, 0.025])
+def test_bytes_come_through_a_baud_mismatch(divisor: int, mismatch: float) -> None:
+    rng = random.Random(divisor)
+    data = [0x00, 0xFF, 0x55, 0xAA, 0x80, 0x01] + [rng.randrange(256) for _ in range(14)]
+    assert receive(divisor, mismatch, data, phase=rng.random()) == (data, 0)
+    assert receive(divisor, mismatch, data, phase=rng.random(), gaps=rng) == (data, 0)
+
+
+def test_a_mismatch_that_is_too_large_is_seen() -> None:
+    """The test above can fail: 7 % is beyond what any receiver can take."""
+    data = [0x00, 0xFF, 0x55, 0xAA, 0x80, 0x01] * 4
+    assert receive(12, 0.07, data)[0] != data
+    assert receive(12, -0.07, data)[0] != data
+
+
+@pytest.mark.parametrize(("divisor", "width"), [(12, 1), (12, 4), (4, 1)])
+def test_a_glitch_is_no_start_bit(divisor: int, width: int) -> None:
+    dut = UartRx(divisor)
+    received = []
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.rx, 1)
+        await ctx.tick().repeat(5)
+        ctx.set(dut.rx, 0)
+        await ctx.tick().repeat(width)
+        ctx.set(dut.rx, 1)
+        await ctx.tick().repeat(20 * divisor)
+        await send(ctx, dut.rx, 0x5A, divisor * CYCLE)
+        await ctx.delay(2 * divisor * CYCLE)
+
+    async def receiver(ctx: Any) -> None:
+        ctx.set(dut.o.ready, 1)
+        async for _, _, valid, payload, lost in ctx.tick().sample(dut.o.valid, dut.o.payload, dut.lost):
+            if valid or lost:
+                received.append(payload)
+
+    sim = Simulator(dut)
+    sim.add_clock(CYCLE)
+    sim.add_testbench(bench)
+    sim.add_testbench(receiver, background=True)
+    sim.run()
+    assert received == [0x5A]
+
+
+def test_single_wrong_samples_are_outvoted() -> None:
+    """One cycle of noise in the middle of every bit."""
+    divisor, byte = 12, 0xC5
+    dut = UartRx(divisor)
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.rx, 1)
+        ctx.set(dut.o.ready, 0)
+        await ctx.tick().repeat(5)
+        for level in [0, *((byte >> k & 1) for k in range(8)), 1]:
+            for cycle in range(divisor):
+                ctx.set(dut.rx, level ^ (cycle == divisor // 2))
+                await ctx.tick()
+        await ctx.tick().repeat(divisor)
+        assert ctx.get(dut.o.valid) == 1
+        assert ctx.get(dut.o.payload) == byte
+
+    sim = Simulator(dut)
+    sim.add_clock(CYCLE)
+    sim.add_testbench(bench)
+    sim.run()
+
+
+def test_a_break_is_one_lost_byte_and_a_byte_not_taken_costs_the_next() -> None:
+    divisor = 6
+    dut = UartRx(divisor)
+    lost = 0
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.rx, 1)
+        await ctx.tick().repeat(5)
+        ctx.set(dut.rx, 0)
+        await ctx.tick().repeat(50 * divisor)
+        ctx.set(dut.rx, 1)
+        await ctx.tick().repeat(2 * divisor)
+        assert (lost, ctx.get(dut.o.valid)) == (1, 0)
+        await send(ctx, dut.rx, 0x11, divisor * CYCLE)
+        await send(ctx, dut.rx, 0x22, divisor * CYCLE)
+        await ctx.tick().repeat(2 * divisor)
+        assert (lost, ctx.get(dut.o.valid), ctx.get(dut.o.payload)) == (2, 1, 0x11)
+        ctx.set(dut.o.ready, 1)
+        await ctx.tick()
+        ctx.set(dut.o.ready, 0)
+        await send(ctx, dut.rx, 0x33, divisor * CYCLE)
+        await ctx.tick().repeat(2 * divisor)
+        assert (lost, ctx.get(dut.o.valid), ctx.get(dut.o.payload)) == (2, 1, 0x33)
+
+    async def count(ctx: Any) -> None:
+        nonlocal lost
+        async for _, _, missed in ctx.tick().sample(dut.lost):
+            lost += missed
+
+    sim = Simulator(dut)
+    sim.add_clock(CYCLE)
+    sim.add_testbench(bench)
+    sim.add_testbench(count, background=True)
+    sim.run()
+
+
+@pytest.mark.parametrize("divisor", [4, 9])
+def test_sender_and_receiver_back_to_back(divisor: int) -> None:
+    """Ten bits a byte, without a gap, and random waits of both users."""
+    m = Module()
+    m.submodules.tx = tx = UartTx(divisor)
+    m.submodules.rx = rx = UartRx(divisor)
+    m.d.comb += rx.rx.eq(tx.tx)
+    rng = random.Random(divisor)
+    data = [rng.randrange(256) for _ in range(24)]
+    received: list[int] = []
+    cycles = 0
+
+    async def sender(ctx: Any) -> None:
+        nonlocal cycles
+        ctx.set(tx.i.valid, 1)
+        for k, byte in enumerate(data):
+            if k >= 12:
+                ctx.set(tx.i.valid, 0)
+                await ctx.tick().repeat(rng.randrange(1, 20 * divisor))
+                ctx.set(tx.i.valid, 1)
+            ctx.set(tx.i.payload, byte)
+            waited = 1
+            while not (await ctx.tick().sample(tx.i.ready))[2]:
+                waited += 1
+            if 1 <= k < 12:
+                assert waited == 10 * divisor
+        ctx.set(tx.i.valid, 0)
+        await ctx.tick().repeat(13 * divisor)
+
+    async def receiver(ctx: Any) -> None:
+        while True:
+            for _ in range(rng.randrange(1, divisor)):  # a background bench must not end inside `repeat`
+                await ctx.tick()
+            if ctx.get(rx.o.valid):
+                received.append(ctx.get(rx.o.payload))
+                ctx.set(rx.o.ready, 1)
+                await ctx.tick()
+                ctx.set(rx.o.ready, 0)
+
+    sim = Simulator(m)
+    sim.add_clock(CYCLE)
+    sim.add_testbench(sender)
+    sim.add_testbench(receiver, background=True)
+    sim.run()
+    assert received == data
+
+
+def test_divisors_and_their_errors() -> None:
+    assert divisor_for(12e6, 115200) == 104
+    assert baud_error(12e6, 115200) == pytest.approx(0.0016, abs=1e-4)
+    assert baud_error(12e6, 3e6) == 0
+    assert baud_error(100e6, 1.1e7) == pytest.approx(100 / 9 / 11 - 1)
+    with pytest.raises(ValueError, match=r"3000001 baud need a clock of at least 12000004 Hz, not 10000000.0 Hz"):
+        divisor_for(10e6, 3000001)
+    with pytest.raises(ValueError, match="positive"):
+        divisor_for(0, 9600)
+
+
+@pytest.mark.parametrize("component", [UartTx, UartRx])
+def test_bad_divisors_are_named(component: type[wiring.Component]) -> None:
+    with pytest.raises(ValueError, match="at least 4 cycles per bit, not 3"):
+        component(3)
+    with pytest.raises(TypeError, match=r"not 8\.0"):
+        component(8.0)

@@ -1,0 +1,172 @@
+"""Frames and payloads: round trips, errors, and the worked example of the specification."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cobs import cobs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autapse.fixed import Format
+from autapse.protocol import (
+    ANSWER,
+    Command,
+    Counters,
+    Identity,
+    ProtocolError,
+    cobs_decode,
+    cobs_encode,
+    code_bytes,
+    crc16,
+    decode_frame,
+    encode_frame,
+    pack_ints,
+    unpack_ints,
+)
+
+# Long frames with few zeros are where COBS has its corners.
+BYTES = st.binary(max_size=40) | st.lists(
+    st.sampled_from([b"\0", b"\1", bytes(range(1, 254)), bytes(range(1, 255)), bytes(range(1, 256))]), max_size=4
+).map(b"".join)
+FORMATS = st.builds(Format, st.integers(2, 62), st.integers(-128, 127))
+COUNT = st.integers(1, 0xFFFF)
+IDENTITIES = st.builds(
+    Identity,
+    st.binary(min_size=8, max_size=8),
+    *[COUNT] * 3,
+    *[FORMATS] * 3,
+    COUNT,
+    st.integers(0, 2**32 - 1),
+)
+
+
+@given(BYTES)
+def test_cobs_is_the_cobs_of_everyone(data: bytes) -> None:
+    assert cobs_encode(data) == cobs.encode(data)
+    assert cobs_decode(cobs.encode(data)) == data
+
+
+@given(BYTES)
+def test_cobs_decode_accepts_what_the_package_accepts(data: bytes) -> None:
+    try:
+        expected = cobs.decode(data)
+    except cobs.DecodeError:
+        with pytest.raises(ProtocolError):
+            cobs_decode(data)
+    else:
+        assert cobs_decode(data) == expected
+
+
+def test_crc_check_value() -> None:
+    assert crc16(b"123456789") == 0x906E
+    assert crc16(b"") == 0
+
+
+@given(st.integers(0, 255), st.integers(0, 255), BYTES)
+def test_frames_round_trip(sequence: int, command: int, payload: bytes) -> None:
+    frame = encode_frame(sequence, command, payload)
+    assert frame.index(0) == len(frame) - 1
+    assert decode_frame(frame[:-1]) == (sequence, command, payload)
+
+
+@given(st.binary(max_size=30), st.data())
+def test_corrupted_frames_are_rejected(payload: bytes, data: st.DataObject) -> None:
+    """Up to two wrong bits in the body, and every truncation that leaves valid COBS."""
+    body = bytearray(cobs_decode(encode_frame(1, 3, payload)[:-1]))
+    for bit in data.draw(st.sets(st.integers(0, 8 * len(body) - 1), min_size=1, max_size=2)):
+        body[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(ProtocolError, match="wrong CRC"):
+        decode_frame(cobs_encode(bytes(body)))
+    frame = encode_frame(1, 3, payload)[:-1]
+    with pytest.raises(ProtocolError):
+        decode_frame(frame[: data.draw(st.integers(0, len(frame) - 1))])
+
+
+def test_the_errors_say_what_is_wrong() -> None:
+    for data, message in [
+        (b"\x03\x00\x01", "a zero byte inside a frame"),
+        (b"\x04\x01", "ends inside a COBS block"),
+        (b"\x03\x01\x01", "at least 4 bytes, not 2"),
+        (b"\x05\x01\x01\x01\x01", "wrong CRC"),
+    ]:
+        with pytest.raises(ProtocolError, match=message):
+            decode_frame(data)
+
+
+@given(st.integers(2, 62), st.data())
+def test_codes_round_trip(bits: int, data: st.DataObject) -> None:
+    limit = 2 ** (bits - 1) - 1
+    codes = data.draw(st.lists(st.integers(-limit, limit), max_size=20))
+    packed = pack_ints(np.array(codes, dtype=np.int64), bits)
+    assert packed == b"".join(code.to_bytes(code_bytes(bits), "little", signed=True) for code in codes)
+    back = unpack_ints(packed, len(codes), bits)
+    assert back.dtype == np.int64
+    assert back.tolist() == codes
+
+
+def test_codes_outside_are_named() -> None:
+    assert pack_ints([-127, 127], 8) == b"\x81\x7f"
+    with pytest.raises(ValueError, match="code -128 is outside ±127, the range of 8 bits"):
+        pack_ints([5, -128], 8)
+    with pytest.raises(ValueError, match="vector of integers, not float64 of shape"):
+        pack_ints([0.5], 8)
+    assert unpack_ints(b"\xff\x07\x00\xfc", 2, 12).tolist() == [2047, -1024]
+    with pytest.raises(ProtocolError, match="does not fit the 12 bits"):
+        unpack_ints(b"\x00\x08", 1, 12)
+    with pytest.raises(ProtocolError, match="2 codes of 12 bits have 4 bytes, not 3"):
+        unpack_ints(b"\0\0\0", 2, 12)
+
+
+@given(IDENTITIES)
+def test_identities_round_trip(identity: Identity) -> None:
+    assert len(identity.to_bytes()) == 27
+    assert Identity.from_bytes(identity.to_bytes()) == identity
+
+
+def test_identity_has_the_offsets_of_the_specification() -> None:
+    x, h, z = Format(8, 5), Format(16, -2), Format(24, 12)
+    identity = Identity(b"ABCDEFGH", 0x0102, 0x0304, 0x0506, x, h, z, 0x0708, 0x090A0B0C)
+    assert identity.to_bytes().hex() == "01" + "4142434445464748" + "020104030605" + "080510fe180c" + "08070c0b0a09"
+    assert identity.request_bytes(Command.STEP) == 0x0304
+    assert [identity.answer_bytes(c) for c in Command] == [27, 0, 3 * 0x0506, 2 * 0x0102, 12]
+
+
+def test_bad_identities_are_named() -> None:
+    x = Format(8, 5)
+    good = Identity(b"ABCDEFGH", 1, 1, 1, x, x, x, 1, 12).to_bytes()
+    for data, message in [
+        (good[:-1], "27 bytes, not 26"),
+        (b"\2" + good[1:], "protocol version 2, this program 1"),
+        (good[:9] + b"\0\0" + good[11:], "units must be 1 to 65535, not 0"),
+        (good[:15] + b"\x7f" + good[16:], "2 to 62 bits, not 127"),
+    ]:
+        with pytest.raises(ProtocolError, match=message):
+            Identity.from_bytes(data)
+    with pytest.raises(ValueError, match="8 bytes, not 3"):
+        Identity(b"ABC", 1, 1, 1, x, x, x, 1, 12)
+    with pytest.raises(ValueError, match="z_format must be -128 to 127, not 200"):
+        Identity(b"ABCDEFGH", 1, 1, 1, x, x, Format(8, 200), 1, 12)
+
+
+def test_counters_round_trip() -> None:
+    counters = Counters(1, 0x01020304, 2**32 - 1)
+    assert counters.to_bytes().hex() == "01000000" + "04030201" + "ffffffff"
+    assert Counters.from_bytes(counters.to_bytes()) == counters
+    with pytest.raises(ProtocolError, match="12 bytes, not 11"):
+        Counters.from_bytes(bytes(11))
+
+
+def test_worked_example() -> None:
+    """The hex in docs/protocol.md is what the functions give."""
+    text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    example = dict(re.findall(r"^((?:request|answer) (?:body|on wire)) +([0-9a-f ]+)$", text, re.MULTILINE))
+    frames = {
+        "request": encode_frame(0x2A, Command.STEP, pack_ints([100, 0, -100], 8)),
+        "answer": encode_frame(0x2A, Command.STEP | ANSWER, pack_ints([1000, -1, 0], 16)),
+    }
+    assert len(example) == 4
+    for name, frame in frames.items():
+        assert bytes.fromhex(example[f"{name} on wire"]) == frame
+        assert bytes.fromhex(example[f"{name} body"]) == cobs.decode(frame[:-1])
