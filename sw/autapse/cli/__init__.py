@@ -1,0 +1,39 @@
+"""The command line. Each command is a thin layer over a Python call of the same name."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from autapse.cli import board, demo, model, simulate
+from autapse.cli._common import one_line_errors
+
+app = typer.Typer(
+    name="autapse",
+    help="A trained recurrent neural network in, a proven circuit out.",
+    epilog="Start with: autapse demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    demo.demo,
+    model.inspect,
+    model.convert,
+    model.quantize,
+    simulate.run,
+    simulate.verify,
+    simulate.export,
+    board.boards,
+    board.build,
+    simulate.bench,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """The program ``autapse``."""
+    with one_line_errors():
+        app()
+    sys.exit(0)

@@ -1,0 +1,139 @@
+"""What the commands share: reading their files, telling progress, and one line for an error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from autapse.errors import AutapseError, FileFormatError
+from autapse.files import write_beside
+from autapse.loading import load
+from autapse.network import Network
+from autapse.quantized import QuantizedNetwork, load_quantized
+
+#: Results go to standard output, everything else to standard error, so that output can be piped.
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+QuantizedFile = Annotated[
+    Path, typer.Argument(metavar="Q.npz", help="A quantised network, from 'autapse quantize'.", show_default=False)
+]
+Lanes = Annotated[int, typer.Option(help="Multiply-accumulate lanes of the core; at most units + outputs.", min=1)]
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn what a user can cause into one line on standard error and exit code 1; let our own bugs through."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        err.print(f"[yellow]warning:[/] {message}")
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show  # type: ignore[assignment]
+            yield
+    except (AutapseError, ValueError, TypeError, OSError) as error:
+        if not _foreseen(error):
+            raise
+        err.print(f"[red]error:[/] {_escape(_text(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+def _foreseen(error: BaseException) -> bool:
+    """Whether the error was raised on purpose: by a `raise` of ours, or by the operating system."""
+    if isinstance(error, AutapseError | OSError):
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    return module.split(".")[0] in ("autapse", "autapse_hw", "autapse_sim", "autapse_boards")
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+@contextmanager
+def working(what: str, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Show that something is under way; the yielded function says what. On a terminal a spinner, else plain lines."""
+    if quiet:
+        yield lambda message: None
+    elif err.is_terminal:
+        with err.status(what) as status:
+            yield lambda message: status.update(f"{what}: {_escape(message)}")
+    else:
+        yield lambda message: err.print(f"{what}: {message}", markup=False, soft_wrap=True)
+
+
+def emit(as_json: bool, data: Mapping[str, Any], table: Table | Callable[[], Table] | None = None) -> None:
+    """Print `data` as JSON, or the table made for a person."""
+    if as_json:
+        print(json.dumps(data, indent=2))
+    elif table is not None:
+        out.print(table() if callable(table) else table)
+
+
+def facts(rows: Mapping[str, Any], title: str | None = None) -> Table:
+    """A table of names and values."""
+    table = Table(show_header=False, box=None, pad_edge=False, title=title, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, _escape(str(value)))
+    return table
+
+
+def read_quantized(path: Path) -> QuantizedNetwork:
+    """A quantised network; where the file holds a float one, say what to do."""
+    try:
+        return load_quantized(path)
+    except FileFormatError as error:
+        try:
+            load(path)
+        except (AutapseError, OSError):
+            raise error from None
+        raise FileFormatError(f"{path}: not quantised yet: autapse quantize {path} -o Q.npz") from None
+
+
+def read_any(path: Path) -> Network | QuantizedNetwork:
+    """A float or a quantised network."""
+    try:
+        return load_quantized(path)
+    except (FileFormatError, OSError):
+        return load(path)
+
+
+def read_array(path: Path, what: str) -> NDArray[Any]:
+    """An array of a .npy file."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise FileFormatError(f"{path}: not a readable .npy file of {what}: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise FileFormatError(f"{path}: an archive; expected one array of {what} in a .npy file")
+    return array
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write a .npy file, whole or not at all."""
+    with write_beside(path) as file:
+        np.save(file, array)

@@ -1,0 +1,128 @@
+"""Commands on network files: inspect, convert, quantize."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from autapse.cli._common import Json, emit, facts, out, read_any, read_array, working
+from autapse.loading import READABLE, load
+from autapse.network import Network
+from autapse.quantized import QuantizedNetwork
+
+NetworkFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help=f"A trained network: {READABLE}.", show_default=False)
+]
+
+
+def inspect(file: NetworkFile, as_json: Json = False) -> None:
+    """Say what is in a network file: layers, shapes, ranges, activation, update.
+
+    Example: autapse inspect model.hdf5
+    """
+    found = read_any(file)
+    net = found.network if isinstance(found, QuantizedNetwork) else found
+    data = describe(net)
+    if isinstance(found, QuantizedNetwork):
+        data["quantised"] = describe_quantized(found)
+
+    def table() -> Any:
+        rows = {name: value for name, value in data.items() if not isinstance(value, dict)}
+        rows |= {f"range of {name}": f"{low:.4g} to {high:.4g}" for name, (low, high) in data["ranges"].items()}
+        rows |= data["info"] | data.get("quantised", {})
+        return facts(rows)
+
+    emit(as_json, data, table)
+
+
+def describe(net: Network) -> dict[str, Any]:
+    """What a network is, as plain data."""
+    modulus = float(np.max(np.abs(np.linalg.eigvals(net.W))))
+    update = "h <- d*h + g*s(W h + W_in x + b)" if net.leaky else "h <- s(W h + W_in x + b)"
+    return {
+        "units": net.units,
+        "inputs": net.inputs,
+        "outputs": net.outputs,
+        "activation": net.activation,
+        "update": f"{update} (rate form)",
+        "largest |eigenvalue| of W": round(modulus, 6),
+        "ranges": {k: [float(a.min()), float(a.max())] for k, a in net.arrays().items() if np.any(a)},
+        "info": dict(net.info),
+    }
+
+
+def describe_quantized(q: QuantizedNetwork) -> dict[str, Any]:
+    """What a quantised network is, line by line."""
+    f = q.formats
+    proof = q.overflow_proof()
+    rows = {
+        "W, W_in, W_out": f"{f.W}; {f.W_in.frac}; {f.W_out.frac}",
+        "input x": f"{f.x}, ±{f.x.max_value:g}" + (f", shifted left by {f.x_shift}" if f.x_shift else ""),
+        "state h": f"{f.h}, ±{f.h.max_value:g}" + (f", shifted left by {f.h_shift}" if f.h_shift else ""),
+        "output z": f"{f.z}, not rounded",
+        "activation table": q.activation.describe(),
+        "accumulator": (
+            f"{proof['accumulator_bits']} bits hold ±{proof['accumulator_max']:,}; no row can exceed "
+            f"{max(proof['largest_state_row'], proof['largest_readout_row']):,}: overflow is impossible"
+        ),
+        "model hash": q.model_hash().hex(),
+    }
+    if f.leak is not None:
+        rows["kept state"] = f"{f.state} ({f.guard} guard bits); decay and gain {f.leak}"
+    return rows
+
+
+def convert(
+    file: NetworkFile,
+    output: Annotated[Path, typer.Argument(metavar="OUT.npz", help="File to write.", show_default=False)],
+) -> None:
+    """Convert any supported file to the project's own .npz.
+
+    Example: autapse convert model.hdf5 model.npz
+    """
+    net = load(file)
+    net.save(output)
+    out.print(f"{output}: {net.units} units, {net.inputs} inputs, {net.outputs} outputs, {net.activation}")
+
+
+def quantize(
+    file: NetworkFile,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="Q.npz", help="File to write.")],
+    weight_bits: Annotated[int, typer.Option(help="Word length of the weights, 4 to 18.")] = 8,
+    state_bits: Annotated[int, typer.Option(help="Word length of the state, 4 to 18.")] = 8,
+    input_bits: Annotated[int | None, typer.Option(help="Word length of the inputs; that of the state.")] = None,
+    input_range: Annotated[
+        float | None, typer.Option(help="Largest input that must not saturate; from --calibrate, or 1.")
+    ] = None,
+    state_range: Annotated[float | None, typer.Option(help="Largest state, where it has no bound of its own.")] = None,
+    calibrate: Annotated[
+        Path | None, typer.Option(metavar="X.npy", help="Typical inputs (batch, time, inputs), for the ranges.")
+    ] = None,
+    table: Annotated[str, typer.Option(help="Activation table: auto, direct, linear or quadratic.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Quantise a network to fixed point, and print the formats and why the accumulator cannot overflow.
+
+    Example: autapse quantize model.hdf5 -o q.npz --weight-bits 9 --state-bits 9 --input-range 1.25
+    """
+    from autapse.quantize import quantize as quantize_network
+
+    net = load(file)
+    samples = None if calibrate is None else read_array(calibrate, "typical inputs (batch, time, inputs)")
+    with working("quantising", quiet=True):
+        q = quantize_network(
+            net,
+            weight_bits=weight_bits,
+            state_bits=state_bits,
+            input_bits=input_bits,
+            input_range=input_range,
+            state_range=state_range,
+            calibrate=samples,
+            table=table,
+        )
+    q.save(output)
+    data = {"file": str(output), **describe_quantized(q)}
+    emit(as_json, {**data, "formats": q.formats.to_dict(), "overflow_proof": q.overflow_proof()}, lambda: facts(data))

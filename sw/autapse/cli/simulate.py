@@ -1,0 +1,175 @@
+"""Commands that run a network: run, verify, export, bench."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from autapse.cli._common import (
+    Json,
+    Lanes,
+    QuantizedFile,
+    emit,
+    facts,
+    out,
+    read_array,
+    read_quantized,
+    working,
+    write_array,
+)
+from autapse.errors import AutapseError
+from autapse.network import check_inputs
+
+
+class RunLevel(StrEnum):
+    """What computes."""
+
+    FLOAT = "float"
+    MODEL = "model"
+    RTL = "rtl"
+
+
+class VerifyLevel(StrEnum):
+    """What is compared with the integer model."""
+
+    RTL = "rtl"
+
+
+Seed = Annotated[int, typer.Option(help="Seed of the random inputs and pauses.", min=0)]
+
+
+def run(
+    file: QuantizedFile,
+    inputs: Annotated[Path, typer.Option(metavar="X.npy", help="Inputs, (batch, time, inputs) or (time, inputs).")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="Z.npy", help="Readout to write, same axes.")],
+    level: Annotated[RunLevel, typer.Option(help="Float model, integer model, or the simulated circuit.")] = (
+        RunLevel.MODEL
+    ),
+    lanes: Lanes = 8,
+    as_json: Json = False,
+) -> None:
+    """Run a network on inputs, and write its readout.
+
+    Example: autapse run q.npz --inputs x.npy -o z.npy --level model
+    """
+    q = read_quantized(file)
+    x, single = check_inputs(read_array(inputs, "inputs"), q.inputs)
+    outside = 0
+    if level is RunLevel.FLOAT:
+        z = q.network.run(x).z
+    else:
+        codes, outside = q.quantize_inputs(x)
+        if outside:
+            limit = q.formats.x.max_value
+            warn = f"{outside} of {codes.size} input values lie outside ±{limit:g} and were saturated"
+            import warnings
+
+            warnings.warn(warn, RuntimeWarning, stacklevel=1)
+        if level is RunLevel.MODEL:
+            z = q.formats.z.dequantize(q.run_int(codes, record=False).z)
+        else:
+            from autapse_sim.verify import simulate
+
+            with working("simulating", as_json) as say:
+                z = q.formats.z.dequantize(simulate(q, codes, lanes=min(lanes, q.units + q.outputs), progress=say))
+    write_array(output, z[0] if single else z)
+    data = {"file": str(output), "level": level.value, "shape": list(z[0].shape if single else z.shape)}
+    emit(as_json, {**data, "saturated_inputs": outside}, lambda: facts(data))
+
+
+def verify(
+    file: QuantizedFile,
+    level: Annotated[VerifyLevel, typer.Option(help="What is compared with the integer model.")] = VerifyLevel.RTL,
+    steps: Annotated[int, typer.Option(help="Steps of random inputs.", min=1)] = 200,
+    inputs: Annotated[
+        Path | None, typer.Option(metavar="X.npy", help="Your own inputs (batch, time, inputs) instead.")
+    ] = None,
+    lanes: Lanes = 8,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare the circuit with the integer model: every state element at every step, and every output, exactly.
+
+    The RTL is simulated with Verilator, with inputs waiting and again with random pauses on both sides.
+
+    Example: autapse verify q.npz --steps 500 --lanes 16
+    """
+    from autapse_sim.verify import verify as verify_network
+
+    q = read_quantized(file)
+    lanes = min(lanes, q.units + q.outputs)
+    sequences = None
+    if inputs is not None:
+        x, _ = check_inputs(read_array(inputs, "inputs"), q.inputs)
+        sequences = list(q.quantize_inputs(x)[0])
+    with working("verifying", as_json) as say:
+        result = verify_network(q, lanes=lanes, steps=steps, inputs=sequences, seed=seed, progress=say)
+    data = {**asdict(result), "lanes": lanes, "comparisons": result.comparisons, "ok": result.ok}
+
+    def table() -> Any:
+        rows = {
+            "level": f"{level.value} ({lanes} lanes)",
+            "steps": f"{result.steps:,}",
+            "comparisons": f"{result.states:,} state elements, {result.outputs:,} outputs",
+            "mismatches": f"{result.mismatches:,}",
+            "cycles per step": result.cycles_per_step,
+            "time": f"{result.seconds:.1f} s",
+        }
+        return facts(rows | {f"mismatch {k + 1}": line for k, line in enumerate(result.first)})
+
+    emit(as_json, data, table)
+    if not result.ok:
+        raise AutapseError(f"the circuit and the integer model differ in {result.mismatches} values")
+
+
+def export(
+    file: QuantizedFile,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")],
+    lanes: Lanes = 8,
+    steps: Annotated[int, typer.Option(help="Steps of golden vectors.", min=1)] = 200,
+    seed: Seed = 0,
+) -> None:
+    """Write plain Verilog, golden vectors, and a cocotb test that runs without Autapse.
+
+    Example: autapse export q.npz -o rtl && python rtl/run.py
+    """
+    from autapse_sim.verify import export as export_network
+
+    q = read_quantized(file)
+    export_network(q, output, lanes=min(lanes, q.units + q.outputs), steps=steps, seed=seed)
+    out.print(f"{output}: autapse_core.v, vectors.json, test_core.py, run.py, README.md")
+
+
+def bench(
+    repetitions: Annotated[int, typer.Option(help="Repetitions of each measurement.", min=1)] = 5,
+    as_json: Json = False,
+) -> None:
+    """Measure the integer model beside a plain float32 NumPy loop of the same network, in one run.
+
+    Ratios can be quoted; absolute figures belong to this machine at this moment.
+    """
+    from autapse.benchmark import model_throughput
+
+    with working("measuring", as_json):
+        results = [model_throughput(batch=batch, repetitions=repetitions) for batch in (1, 1024)]
+
+    def table() -> Any:
+        from rich.table import Table
+
+        shown = Table("batch", "float32 loop", "8 bits", "ratio", "16 bits", "ratio", title="steps/s, N = 50, M = 2")
+        for r in results:
+            shown.add_row(
+                str(r.batch),
+                f"{r.float32:,.0f}",
+                f"{r.model8:,.0f}",
+                f"{r.ratio8:.2f}",
+                f"{r.model16:,.0f}",
+                f"{r.ratio16:.2f}",
+            )
+        return shown
+
+    emit(as_json, {"model_throughput": [asdict(r) for r in results]}, table)

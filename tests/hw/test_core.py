@@ -1,0 +1,103 @@
+"""The core against the integer model in Amaranth's simulator: many small cores, every value, exactly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from harness import BOUNDED, random_codes, random_network, run_core
+
+from autapse.quantize import quantize
+from autapse_hw.core import Core
+
+# units, inputs, outputs, lanes: the smallest, one lane, all lanes, tiles that divide and that do not, more outputs than
+# inputs and than lanes, more lanes than columns, and the shapes whose efficiency the project states
+SHAPES = [
+    (1, 1, 1, 1),
+    (1, 1, 1, 2),
+    (1, 8, 8, 9),
+    (2, 1, 8, 3),
+    (3, 1, 8, 4),
+    (5, 3, 2, 7),
+    (5, 3, 2, 3),
+    (12, 1, 8, 20),
+    (10, 16, 1, 11),
+    (16, 2, 2, 1),
+    (33, 5, 3, 6),
+]
+
+
+def exact(q, lanes, steps=10, **options):
+    """Run core and model on the same codes; everything must be equal."""
+    rng = np.random.default_rng(q.units + 100 * lanes)
+    codes = random_codes(q, steps, rng)
+    model = q.run_int(codes[None])
+    core = Core(q, lanes)
+    recorded, state = run_core(core, codes, **options)
+    np.testing.assert_array_equal(recorded.h(q.units), model.h[0])
+    np.testing.assert_array_equal(recorded.z(q.outputs), model.z[0])
+    np.testing.assert_array_equal(state, model.last[0])
+    return core, recorded
+
+
+@pytest.mark.parametrize(("units", "inputs", "outputs", "lanes"), SHAPES)
+def test_shapes_and_cycle_formula(units, inputs, outputs, lanes):
+    q = quantize(random_network(np.random.default_rng(1), units, inputs, outputs))
+    core, recorded = exact(q, lanes)
+    assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
+
+
+@pytest.mark.parametrize(("units", "inputs", "outputs", "lanes"), SHAPES)
+def test_random_stalls(units, inputs, outputs, lanes):
+    exact(quantize(random_network(np.random.default_rng(2), units, inputs, outputs, h0=True)), lanes, stall=0.4, seed=3)
+
+
+@pytest.mark.parametrize("bits", [(4, 4, 4), (8, 8, 8), (5, 9, 7), (12, 11, 8), (16, 16, 16), (18, 18, 18)])
+@pytest.mark.parametrize("leaky", [False, True])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "hardtanh", "identity"])
+def test_activations_and_word_lengths(activation, leaky, bits):
+    net = random_network(np.random.default_rng(4), 7, 2, 2, activation, leaky=leaky, h0=True)
+    weight, state, inputs = bits
+    reach = None if activation in BOUNDED else 2.5  # so small that the state saturates
+    q = quantize(net, weight_bits=weight, state_bits=state, input_bits=inputs, state_range=reach)
+    core, recorded = exact(q, 4)
+    assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
+
+
+@pytest.mark.parametrize("guard", [0, 1, 6])
+def test_guard_bits(guard):
+    net = random_network(np.random.default_rng(5), 6, 1, 1, leaky=True, h0=True)
+    exact(quantize(net, guard_bits=guard), 3, stall=0.2)
+
+
+@pytest.mark.parametrize("kind", ["direct", "linear", "quadratic"])
+def test_table_kinds(kind):
+    q = quantize(random_network(np.random.default_rng(6), 9, 2, 1), state_bits=9, table=kind)
+    assert q.activation.kind == kind
+    exact(q, 5, steps=30)
+
+
+@pytest.mark.parametrize("cleared", [1, 7, 23, 40, 61, 90, 133])
+def test_clear_in_the_middle(cleared):
+    """Whatever was under way leaves no trace in states, outputs or order."""
+    q = quantize(random_network(np.random.default_rng(7), 8, 3, 2, leaky=cleared % 2 == 1, h0=True))
+    exact(q, 3, steps=6, cleared=cleared)
+
+
+def test_most_negative_input_code_saturates():
+    q = quantize(random_network(np.random.default_rng(8), 4, 2, 1), input_bits=6)
+    codes = np.array([[-32, 31], [-32, -32]])
+    recorded, _ = run_core(Core(q, 2), codes)
+    model = q.run_int(np.clip(codes, -31, 31)[None])
+    np.testing.assert_array_equal(recorded.h(4), model.h[0])
+
+
+def test_weights_at_full_scale_do_not_overflow():
+    """The worst inputs for the accumulator: every weight and operand at its end, all of one sign."""
+    net = random_network(np.random.default_rng(9), 6, 2, 1, "hardtanh")
+    net = replace(net, W=np.ones((6, 6)), W_in=np.ones((6, 2)), b=np.full(6, 0.3), W_out=-np.ones((1, 6)))
+    q = quantize(net)
+    codes = np.full((5, 2), q.formats.x.max_code)
+    recorded, _ = run_core(Core(q, 4), codes)
+    np.testing.assert_array_equal(recorded.h(6), q.run_int(codes[None]).h[0])
+    assert recorded.h(6).max() == q.formats.h.max_code
+    np.testing.assert_array_equal(recorded.z(1), q.run_int(codes[None]).z[0])
