@@ -7,8 +7,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.activation import Activation, Segments
-from autapse_hw.arithmetic import delayed
-from autapse_hw.schedule import ACTIVATION_LATENCY
+from autapse_hw.arithmetic import delayed, multiply, multiply_latency
+from autapse_hw.schedule import activation_latency
 
 
 class ActivationUnit(wiring.Component):
@@ -35,7 +35,7 @@ class ActivationUnit(wiring.Component):
 
     def __init__(self, activation: Activation, magnitude_bits: int) -> None:
         self.activation = activation
-        self.latency = ACTIVATION_LATENCY[activation.kind]
+        self.latency = activation_latency(activation)
         super().__init__(
             {
                 "magnitude": In(unsigned(magnitude_bits)),
@@ -46,20 +46,20 @@ class ActivationUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         # The table is read at the magnitude while the comparison with the limit decides whether its word counts. The
-        # flags then travel beside the polynomial, and the last stage applies limit, sign, offset and saturation.
+        # flags then travel beside the polynomial. One stage applies the limit, the last one sign, offset, saturation.
         a = self.activation
         m = Module()
-        inner = self.latency - 1
+        inner = self.latency - 2
         over = delayed(m, self.magnitude >= a.limit, inner)
-        negative = delayed(m, self.negative, inner)
+        negative = delayed(m, self.negative, inner + 1)
         if a.segments is None:
             f = delayed(m, self.magnitude[: a.top.bit_length()], inner)
         else:
             f = self._polynomial(m, a.segments)
             if np.max(a.segments.evaluate(np.arange(a.limit))) > a.top:
                 over = over | (f > a.top)
-        magnitude = Signal(range(a.top + 1))
-        m.d.comb += magnitude.eq(Mux(over, a.top, f))
+        magnitude = Signal(range(a.top + 1), reset_less=True)
+        m.d.sync += magnitude.eq(Mux(over, a.top, f))
         positive: Value = magnitude + a.offset
         if a.offset + a.top > a.out.max_code:
             positive = Mux(positive > a.out.max_code, a.out.max_code, positive)
@@ -67,7 +67,7 @@ class ActivationUnit(wiring.Component):
         return m
 
     def _polynomial(self, m: Module, s: Segments) -> Value:
-        """f at the magnitude: 1, 3 or 5 cycles later for degree 0, 1 or 2."""
+        """f at the magnitude, two cycles before the result."""
         widths = s.widths
         coefficients = zip(*(c for c in (s.c0, s.c1, s.c2) if c), strict=True)
         words = [pack(values, widths) for values in coefficients]
@@ -83,15 +83,16 @@ class ActivationUnit(wiring.Component):
         if s.degree == 0:
             return c0
         dx = delayed(m, self.magnitude[: s.shift], 1)
-        slope = parts[1]
+        slope, product_latency = parts[1], multiply_latency(s.shift)
         if s.degree == 2:
-            bend = Signal(unsigned(widths[2]), reset_less=True)
+            bend = multiply(m, parts[2], dx).shift_right(s.shift)
             bent = Signal(unsigned(widths[1]), reset_less=True)
-            m.d.sync += [bend.eq((parts[2] * dx) >> s.shift), bent.eq(delayed(m, slope, 1) - bend)]
-            slope, c0, dx = bent, delayed(m, c0, 2), delayed(m, dx, 2)
-        product = Signal(unsigned(widths[1] + s.shift), reset_less=True)
+            m.d.sync += bent.eq(delayed(m, slope, product_latency) - bend)
+            slope = bent
+            c0, dx = delayed(m, c0, product_latency + 1), delayed(m, dx, product_latency + 1)
+        product = multiply(m, slope, dx)
         total = Signal(unsigned(max(widths[0], widths[1] + s.shift) + 1 - s.guard), reset_less=True)
-        m.d.sync += [product.eq(slope * dx), total.eq((delayed(m, c0, 1) + product) >> s.guard)]
+        m.d.sync += total.eq((delayed(m, c0, product_latency) + product) >> s.guard)
         return total
 
 

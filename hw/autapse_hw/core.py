@@ -9,9 +9,9 @@ from autapse.quantized import QuantizedNetwork
 from autapse_hw.activation import ActivationUnit
 from autapse_hw.arithmetic import delayed, delayed_flag
 from autapse_hw.drain import Drain
-from autapse_hw.lane import MacLane
+from autapse_hw.lanes import GENERIC, Accumulator, LaneForm, get_form
 from autapse_hw.outputs import OutputBuffer
-from autapse_hw.schedule import Schedule
+from autapse_hw.schedule import ISSUE_TO_LANES, Schedule
 from autapse_hw.sequencer import Sequencer
 from autapse_hw.state import StateStore
 from autapse_hw.weights import words
@@ -42,6 +42,8 @@ class Core(wiring.Component):
         The quantised network.
     lanes
         Multiply-accumulators, 1 to units + outputs.
+    form
+        How they are built: a name of :data:`autapse_hw.lanes.FORMS`.
 
     Members
     -------
@@ -68,28 +70,39 @@ class Core(wiring.Component):
     retire: Signal
     retire_value: Signal
 
-    def __init__(self, q: QuantizedNetwork, lanes: int) -> None:
-        self.q = q
-        self.schedule = Schedule.of(q, lanes)
+    def __init__(self, q: QuantizedNetwork, lanes: int, form: str | LaneForm = GENERIC) -> None:
+        self.q, self.form = q, get_form(form)
+        self.schedule = Schedule.of(q, lanes, self.form)
+        bits = q.formats.W.bits, q.formats.operand_bits
+        if not self.form.takes(*bits):
+            raise ValueError(
+                f"lane form {self.form.name} takes weights of {self.form.weight_bits} and operands of "
+                f"{self.form.operand_bits} bits, not {bits[0]} and {bits[1]}"
+            )
         super().__init__({**_members(q), "clear": In(1)})
 
     def elaborate(self, platform: object) -> Module:
-        # Clearing is a reset of everything that is not a memory; loading h0 follows every reset.
+        # Clearing is a reset of everything that is not a memory; loading h0 follows every reset. The strobe is
+        # registered, so that no path leads from outside into all registers of the core; until the reset has come, both
+        # streams are closed.
         m = Module()
-        engine = _Engine(self.q, self.schedule)
-        m.submodules.engine = ResetInserter(self.clear)(engine)
-        for name in _members(self.q):
-            if name in ("i", "o"):
-                continue
-            inner, outer = getattr(engine, name), getattr(self, name)
-            m.d.comb += inner.eq(outer) if name == "state_index" else outer.eq(inner)
+        engine = _Engine(self.q, self.schedule, self.form)
+        clearing = Signal()
+        closed = self.clear | clearing
+        m.d.sync += clearing.eq(self.clear)
+        m.submodules.engine = ResetInserter(clearing)(engine)
         m.d.comb += [
             engine.i.payload.eq(self.i.payload),
-            engine.i.valid.eq(self.i.valid),
-            self.i.ready.eq(engine.i.ready & ~self.clear),
+            engine.i.valid.eq(self.i.valid & ~closed),
+            self.i.ready.eq(engine.i.ready & ~closed),
             self.o.payload.eq(engine.o.payload),
-            self.o.valid.eq(engine.o.valid & ~self.clear),
-            engine.o.ready.eq(self.o.ready),
+            self.o.valid.eq(engine.o.valid & ~closed),
+            engine.o.ready.eq(self.o.ready & ~closed),
+            self.busy.eq(engine.busy | closed),
+            engine.state_index.eq(self.state_index),
+            self.state_value.eq(engine.state_value),
+            self.retire.eq(engine.retire & ~closed),
+            self.retire_value.eq(engine.retire_value),
         ]
         return m
 
@@ -105,26 +118,27 @@ class _Engine(wiring.Component):
     retire: Signal
     retire_value: Signal
 
-    def __init__(self, q: QuantizedNetwork, schedule: Schedule) -> None:
-        self.q, self.schedule = q, schedule
+    def __init__(self, q: QuantizedNetwork, schedule: Schedule, form: LaneForm) -> None:
+        self.q, self.schedule, self.form = q, schedule, form
         super().__init__(_members(q))
 
     def elaborate(self, platform: object) -> Module:
-        # A column passes, cycle by cycle: address from the sequencer, memories, operand and weight registers, lanes.
+        # A column passes, cycle by cycle: address from the sequencer, memories, operand register, multipliers. The
+        # weights' address takes the register that the operand has behind its memory.
         # The sums pass through drain and activation back into the state store, and the readouts into the buffer.
         q, f, s = self.q, self.q.formats, self.schedule
         m = Module()
         m.submodules.sequencer = sequencer = Sequencer(s)
         m.submodules.store = store = StateStore(q)
         m.submodules.weights = weights = Memory(shape=s.lanes * f.W.bits, depth=s.tiles * s.cols, init=words(q, s))
-        m.submodules.drain = drain = Drain(q, s)
+        m.submodules.drain = drain = Drain(q, s, self.form.segments(f.acc_bits))
         m.submodules.activation = activation = ActivationUnit(q.activation, drain.magnitude_bits)
         m.submodules.outputs = outputs = OutputBuffer(f.z.bits, q.outputs)
 
         weight = weights.read_port()
         m.d.comb += [
             weight.en.eq(1),
-            weight.addr.eq(sequencer.weight),
+            weight.addr.eq(delayed(m, sequencer.weight, 1)),
             store.column.eq(sequencer.column),
             store.page.eq(sequencer.page),
             store.next_page.eq(sequencer.next_page),
@@ -136,23 +150,28 @@ class _Engine(wiring.Component):
         ]
 
         # Where nothing was issued the operand register is cleared, and the lanes add nothing.
+        m.submodules.bank = bank = self.form.bank(s.lanes, f.W.bits, f.operand_bits)
         issued = delayed_flag(m, sequencer.issue, 1)
-        last = delayed_flag(m, sequencer.last, 2)
-        v, w = Signal(signed(f.operand_bits)), Signal(s.lanes * f.W.bits, reset_less=True)
-        m.d.sync += [v.eq(Mux(issued, store.operand, 0)), w.eq(weight.data)]
+        ahead = ISSUE_TO_LANES + self.form.latency - 1  # one cycle before the products
+        prepare = delayed_flag(m, sequencer.last, ahead)
+        last = delayed_flag(m, prepare, 1) | ~store.loaded
+        v = Signal(signed(f.operand_bits))
+        m.d.sync += v.eq(Mux(issued, store.operand, 0))
+        m.d.comb += [bank.v.eq(v), bank.w.eq(weight.data)]
+        product_bits = f.W.bits + f.operand_bits - 1
         totals = []
         for k in range(s.lanes):
-            lane = MacLane(weight_bits=f.W.bits, operand_bits=f.operand_bits, acc_bits=f.acc_bits)
+            lane = Accumulator(product_bits=product_bits, acc_bits=f.acc_bits, segments=self.form.segments(f.acc_bits))
             m.submodules[f"lane_{k}"] = lane
-            m.d.comb += [lane.v.eq(v), lane.w.eq(w.word_select(k, f.W.bits)), lane.last.eq(last | ~store.loaded)]
+            m.d.comb += [lane.p.eq(bank.p.word_select(k, product_bits)), lane.last.eq(last)]
             totals.append(lane.total)
 
         m.d.comb += [
             drain.totals.eq(Cat(*totals)),
-            drain.prepare.eq(last),
-            drain.first_row.eq(delayed(m, sequencer.first_row, 2)),
-            drain.last_row.eq(delayed(m, sequencer.last_row, 2)),
-            drain.emits.eq(delayed(m, sequencer.emits, 2)),
+            drain.prepare.eq(prepare),
+            drain.first_row.eq(delayed(m, sequencer.first_row, ahead)),
+            drain.last_row.eq(delayed(m, sequencer.last_row, ahead)),
+            drain.emits.eq(delayed(m, sequencer.emits, ahead)),
             activation.magnitude.eq(drain.magnitude),
             activation.negative.eq(drain.negative),
             store.y.eq(activation.y),

@@ -1,31 +1,32 @@
 """The drain: the sums of a tile leave the lanes together and pass, one a cycle, through bias and rounding."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed_flag, registered, shift_round
+from autapse_hw.arithmetic import delayed, delayed_flag, registered, rounding_increment
+from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule
 from autapse_hw.weights import bias
 
 
 class Drain(wiring.Component):
-    """Takes the lanes' sums at `load`, and gives the readouts and the pre-activations of the tile's rows in order.
+    """Takes the lanes' sums, and gives the readouts and the pre-activations of the tile's rows in order.
 
-    The row of lane k is at the head of the chain k + 1 cycles after `load`.
+    The sum of lane k is at the head of the chain k + 1 cycles after the lanes gave it.
 
     Members
     -------
     totals : In(lanes * acc_bits)
-        The sums, lane 0 lowest.
+        The sums, lane 0 lowest; segment k of each of them k cycles late.
     prepare : In(1)
-        `load` comes in the next cycle, with `first_row`, `last_row` and `emits` as they are now.
+        The first segment of the sums comes in the next cycle, for `first_row`, `last_row` and `emits` as they are now.
     first_row, last_row, emits
         As the sequencer gives them for the tile.
     z : Out(signed(acc bits)), z_valid : Out(1)
-        A readout, two cycles after its sum was at the head.
+        A readout, one cycle after all of its sum was at the head.
     magnitude : Out, negative : Out(1), h_valid : Out(1)
         A pre-activation, rounded to the activation's input code: HEAD_TO_MAGNITUDE cycles after the head.
     """
@@ -41,11 +42,10 @@ class Drain(wiring.Component):
     negative: Signal
     h_valid: Signal
 
-    def __init__(self, q: QuantizedNetwork, schedule: Schedule) -> None:
-        self._q, self._schedule = q, schedule
+    def __init__(self, q: QuantizedNetwork, schedule: Schedule, segments: int) -> None:
+        self._q, self._schedule, self._segments = q, schedule, segments
         self.acc_bits = q.formats.acc_bits
-        rounded = shift_round(Signal(signed(self.acc_bits)), q.pre_shift)
-        self.magnitude_bits = max(len(rounded), q.activation.limit.bit_length(), q.activation.top.bit_length())
+        self.magnitude_bits = q.activation.limit.bit_length() + 1
         super().__init__(
             {
                 "totals": In(schedule.lanes * self.acc_bits),
@@ -62,23 +62,14 @@ class Drain(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        # A chain of registers, loaded in parallel and shifted towards lane 0. The row counter runs one cycle ahead of
-        # the head, so that the bias of the row arrives with its sum.
+        # A chain of registers, loaded in parallel and shifted towards lane 0, segment by segment as the sums come. The
+        # row counter runs one cycle ahead of the head, so that the bias of the row arrives with its sum.
         q, s = self._q, self._schedule
         m = Module()
         m.submodules.bias = memory = Memory(shape=signed(self.acc_bits), depth=s.rows, init=bias(q).tolist())
         port = memory.read_port()
-        lanes = range(s.lanes)
-        chain = Signal(data.ArrayLayout(signed(self.acc_bits), s.lanes), reset_less=True)
-        load, active, emits = Signal(), Signal(), Signal(reset_less=True)
+        active, emits = Signal(), Signal(reset_less=True)
         row, stop, left = Signal(range(s.rows)), Signal(range(s.rows)), Signal(range(s.lanes))
-
-        m.d.sync += load.eq(self.prepare)
-        for k in lanes:
-            after = chain[k + 1] if k + 1 < s.lanes else 0
-            total = self.totals.word_select(k, self.acc_bits)
-            m.d.sync += chain[k].eq(Mux(load, total, after))
-
         m.d.comb += [port.en.eq(1), port.addr.eq(row)]
         with m.If(active):
             m.d.sync += [row.eq(row + 1), left.eq(left - 1)]
@@ -89,11 +80,44 @@ class Drain(wiring.Component):
             m.d.sync += [stop.eq(self.last_row), emits.eq(self.emits)]
         is_readout = Signal()
         m.d.comb += is_readout.eq(row < s.outputs)
-        z_here = delayed_flag(m, active & is_readout & emits, 2)
-        h_here = delayed_flag(m, active & ~is_readout, 1 + HEAD_TO_MAGNITUDE)
 
-        total = registered(m, (chain[0] + port.data)[: self.acc_bits])
-        rounded = registered(m, shift_round(total, q.pre_shift))
-        m.d.comb += [self.z.eq(total), self.z_valid.eq(z_here), self.h_valid.eq(h_here)]
-        m.d.sync += [self.magnitude.eq(Mux(rounded[-1], -rounded, rounded)), self.negative.eq(rounded[-1])]
+        total = self._biased(m, port.data)
+        skew = self._segments - 1
+        increment = delayed(m, rounding_increment(total, q.pre_shift), 1)
+        rounded = registered(m, delayed(m, total, 1).as_signed().shift_right(max(q.pre_shift, 0)) + increment)
+        rounded = rounded.shift_left(max(-q.pre_shift, 0))
+        if len(rounded) < self.magnitude_bits:
+            rounded = Cat(rounded, rounded[-1].replicate(self.magnitude_bits - len(rounded)))
+        m.d.comb += [
+            self.z.eq(total),
+            self.z_valid.eq(delayed_flag(m, active & is_readout & emits, 2 + skew)),
+            self.h_valid.eq(delayed_flag(m, active & ~is_readout, 1 + skew + HEAD_TO_MAGNITUDE)),
+        ]
+        # What lies beyond the limit needs no exact magnitude, only one that is beyond it too: so the negation is as
+        # short as the limit, and a bit above it says that the value is far out.
+        near, sign = self.magnitude_bits - 1, rounded[-1]
+        far = rounded[near:].any() & ~rounded[near:].all()
+        magnitude = (rounded[: near + 1] ^ sign.replicate(near + 1)) + sign
+        m.d.sync += [
+            self.magnitude.eq(magnitude | Mux(far, 1 << near, 0)),
+            self.negative.eq(sign),
+        ]
         return m
+
+    def _biased(self, m: Module, bias_word: Value) -> Value:
+        """The chain, and the sum at its head with its bias, all segments together."""
+        lanes, pieces, at = self._schedule.lanes, [], 0
+        carry: Value = Const(0, 1)
+        load = delayed_flag(m, self.prepare, 1)
+        for k, bits in enumerate(segment_widths(self.acc_bits, self._segments)):
+            chain = [Signal(bits, name=f"chain_{k}_{lane}", reset_less=True) for lane in range(lanes)]
+            for lane, here in enumerate(chain):
+                total = self.totals.word_select(lane, self.acc_bits)[at : at + bits]
+                after = chain[lane + 1] if lane + 1 < lanes else Const(0, bits)
+                m.d.sync += here.eq(Mux(load, total, after))
+            head = Signal(bits + 1, name=f"head_{k}", reset_less=True)
+            m.d.sync += head.eq(chain[0] + delayed(m, bias_word[at : at + bits], k) + carry)
+            carry, load = head[bits], delayed_flag(m, load, 1)
+            pieces.append(delayed(m, head[:bits], self._segments - 1 - k))
+            at += bits
+        return Cat(*pieces).as_signed()

@@ -6,19 +6,32 @@ from the same object.
 
 from dataclasses import dataclass
 
+from autapse.activation import Activation
 from autapse.quantized import QuantizedNetwork
+from autapse_hw.arithmetic import multiply_latency
+from autapse_hw.lanes import GENERIC, LaneForm, get_form
 
-#: Cycles from the address of a row's last column to its sum at the head of the drain chain: memory, operand register,
-#: product register, accumulation into the chain.
-ISSUE_TO_HEAD = 4
-#: From the head of the chain: bias, rounding, magnitude.
-HEAD_TO_MAGNITUDE = 3
-#: The activation, from magnitude to result, by kind.
-ACTIVATION_LATENCY = {"clamp": 2, "direct": 2, "linear": 4, "quadratic": 6}
-#: The leaky update: products, sum, rounding, saturation.
-LEAK_LATENCY = 4
+#: Cycles from the address of a column to its weights and operand at the multipliers: memory, operand register.
+ISSUE_TO_LANES = 2
+#: From a row's last product to its sum at the head of the drain: one cycle, and one more for each further segment.
+PRODUCT_TO_HEAD = 1
+#: From the head of the drain: bias, rounding increment, rounding, magnitude.
+HEAD_TO_MAGNITUDE = 4
 #: The rounding of a leaky state with guard bits to the multiplied one: rounding, saturation.
 GUARD_LATENCY = 2
+
+
+def activation_latency(activation: Activation) -> int:
+    """Cycles from a magnitude to the activation's result: table, polynomial, limit, sign."""
+    if activation.segments is None or activation.segments.degree == 0:
+        return 3
+    product = multiply_latency(activation.segments.shift)
+    return 4 + product if activation.segments.degree == 1 else 5 + 2 * product
+
+
+def leak_latency(q: QuantizedNetwork) -> int:
+    """Cycles of the leaky update: products, sum, rounding increment, rounding, saturation."""
+    return multiply_latency(max(q.formats.state.bits, q.activation.out.bits)) + 4
 
 
 @dataclass(frozen=True)
@@ -53,11 +66,13 @@ class Schedule:
             raise ValueError(f"lanes must lie in 1 to {self.rows}, the rows of this network, not {self.lanes}")
 
     @classmethod
-    def of(cls, q: QuantizedNetwork, lanes: int) -> "Schedule":
-        """The schedule of `q` on `lanes` lanes."""
-        latency = ISSUE_TO_HEAD + HEAD_TO_MAGNITUDE + ACTIVATION_LATENCY[q.activation.kind] + 1
+    def of(cls, q: QuantizedNetwork, lanes: int, form: str | LaneForm = GENERIC) -> "Schedule":
+        """The schedule of `q` on `lanes` lanes of that form."""
+        form = get_form(form)
+        latency = ISSUE_TO_LANES + form.latency + PRODUCT_TO_HEAD + form.segments(q.formats.acc_bits) - 1
+        latency += HEAD_TO_MAGNITUDE + activation_latency(q.activation) + 1
         if q.leaky:
-            latency += LEAK_LATENCY + (GUARD_LATENCY if q.formats.guard else 0)
+            latency += leak_latency(q) + (GUARD_LATENCY if q.formats.guard else 0)
         return cls(q.units, q.inputs, q.outputs, lanes, latency)
 
     @property

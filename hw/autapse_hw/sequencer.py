@@ -81,51 +81,48 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         # `cycle` counts the cycles of a tile: its columns first, then what the drain of many rows or, in the last tile
         # of a step, the dependency on the last state elements makes it wait. In the last of them the next pass is
-        # chosen, so that its first column follows without a bubble.
+        # chosen, so that its first column follows without a bubble. What the choice depends on is decoded a cycle
+        # earlier, into registers; a pass has at least two cycles, so none of it is out of date.
         s = self._schedule
         m = Module()
         active, flush, owed = Signal(), Signal(), Signal()
-        cycle = Signal(range(s.tile_cycles + s.stall))
-        tile = Signal(range(s.tiles))
-        final_tile = Signal()
-        tile_end, pass_end = Signal(), Signal()
-        go_step, go_flush = Signal(), Signal()
+        cycle, tile = Signal(range(s.tile_cycles + s.stall)), Signal(range(s.tiles))
+        final_tile, tile_end, may_step, may_flush = Signal(), Signal(), Signal(), Signal()
+        free, go_step, go_flush = Signal(), Signal(), Signal()
         m.d.comb += [
-            final_tile.eq(tile == Mux(flush, s.readout_tiles - 1, s.tiles - 1)),
-            tile_end.eq(cycle == Mux(final_tile & ~flush, s.tile_cycles + s.stall - 1, s.tile_cycles - 1)),
-            pass_end.eq(active & tile_end & final_tile),
-        ]
-        free = Signal()
-        m.d.comb += [
-            free.eq(self.start & (pass_end | ~active)),
-            go_step.eq(free & self.inputs_ready.bit_select(self.next_page, 1) & (self.readout_room | ~owed)),
-            go_flush.eq(free & ~go_step & owed & self.readout_room),
+            free.eq(~active | (tile_end & final_tile)),
+            go_step.eq(free & may_step),
+            go_flush.eq(free & may_flush),
             self.begin_readout.eq((go_step | go_flush) & owed),
             self.busy.eq(active | owed),
         ]
+        wanted = self.inputs_ready.bit_select(self.next_page, 1) & (self.readout_room | ~owed)
+        m.d.sync += [may_step.eq(self.start & wanted), may_flush.eq(~wanted & owed & self.readout_room)]
 
-        with m.If(active):
-            with m.If(tile_end):
-                m.d.sync += [cycle.eq(0), self.column.eq(0), self.issue.eq(1), self.last.eq(0)]
-                m.d.sync += [tile.eq(tile + 1), self.first_row.eq(self.first_row + s.lanes)]
-                m.d.sync += self.weight.eq(self.weight + 1)
-            with m.Else():
-                m.d.sync += cycle.eq(cycle + 1)
-                with m.If(cycle < s.cols - 1):
-                    m.d.sync += [self.column.eq(self.column + 1), self.weight.eq(self.weight + 1)]
-                    m.d.sync += self.last.eq(cycle == s.cols - 2)
-                with m.Else():
-                    m.d.sync += [self.issue.eq(0), self.last.eq(0)]
-        with m.If(pass_end):
-            m.d.sync += [active.eq(0), self.issue.eq(0), self.last.eq(0)]
+        with m.If(tile_end):
+            m.d.sync += [cycle.eq(0), self.column.eq(0), self.issue.eq(1), self.last.eq(0), tile_end.eq(0)]
+            m.d.sync += [tile.eq(tile + 1), self.first_row.eq(self.first_row + s.lanes)]
+            m.d.sync += self.weight.eq(self.weight + 1)
+            m.d.sync += final_tile.eq(tile + 1 == Mux(flush, s.readout_tiles - 1, s.tiles - 1))
+        with m.Elif(active):
+            end = Mux(final_tile & ~flush, s.tile_cycles + s.stall - 2, s.tile_cycles - 2)
+            m.d.sync += [cycle.eq(cycle + 1), tile_end.eq(cycle == end), self.last.eq(cycle == s.cols - 2)]
+            with m.If(self.last):
+                m.d.sync += self.issue.eq(0)
+            with m.Elif(self.issue):
+                m.d.sync += [self.column.eq(self.column + 1), self.weight.eq(self.weight + 1)]
+        with m.If(free):
+            m.d.sync += [active.eq(0), self.issue.eq(0)]
         with m.If(go_step | go_flush):
             m.d.sync += [active.eq(1), flush.eq(go_flush), self.emits.eq(owed), owed.eq(go_step)]
-            m.d.sync += [self.issue.eq(1), self.last.eq(0), cycle.eq(0), tile.eq(0)]
-            m.d.sync += [self.weight.eq(0), self.column.eq(0), self.first_row.eq(0), self.page.eq(self.next_page)]
+            m.d.sync += [self.issue.eq(1), cycle.eq(0), tile.eq(0), self.weight.eq(0), self.column.eq(0)]
+            m.d.sync += [self.first_row.eq(0), self.page.eq(self.next_page)]
             m.d.sync += self.last_row.eq(Mux(go_flush, s.outputs - 1, s.rows - 1))
+            m.d.sync += final_tile.eq(Mux(go_flush, s.readout_tiles == 1, s.tiles == 1))
+            m.d.sync += [may_step.eq(0), may_flush.eq(0)]
         with m.If(go_step):
             m.d.sync += self.next_page.eq(~self.next_page)
 
-        done = active & ~flush & (tile == s.tiles - 1) & self.issue & (self.column == s.inputs)
+        done = ~flush & final_tile & self.issue & (self.column == s.inputs)
         m.d.comb += self.inputs_done.eq(Cat(done & ~self.page, done & self.page))
         return m

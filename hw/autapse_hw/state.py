@@ -7,12 +7,12 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed, delayed_flag, registered, saturate, shift_round, successor
+from autapse_hw.arithmetic import delayed, delayed_flag, registered, saturate, shift_round, successor, symmetric
 from autapse_hw.schedule import GUARD_LATENCY
 from autapse_hw.update import LeakyUpdate
 
 #: Cycles after the last element of h0 until it has passed through the pipelines that lead to the memory.
-_SETTLE = 8
+_SETTLE = 12
 
 
 class StateStore(wiring.Component):
@@ -98,7 +98,7 @@ class StateStore(wiring.Component):
             self.operand.eq(read.data),
             self.i.ready.eq(self.loaded & ~h_valid & ~self.inputs_ready.bit_select(input_page, 1)),
         ]
-        x = saturate(self.i.payload, f.x.max_code)
+        x = symmetric(self.i.payload)
         with m.If(h_valid):
             m.d.comb += [write.addr.eq(Cat(state_column, state_page)), write.data.eq(h.shift_left(f.h_shift))]
             m.d.comb += write.en.eq(1)

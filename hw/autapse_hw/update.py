@@ -1,19 +1,19 @@
 """The leaky update: decay times old state plus gain times activation, in the drain's pipeline."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed_flag, registered, saturate, shift_round, successor
-from autapse_hw.schedule import LEAK_LATENCY
+from autapse_hw.arithmetic import delayed, delayed_flag, multiply, registered, rounding_increment, saturate, successor
+from autapse_hw.schedule import leak_latency
 
 
 class LeakyUpdate(wiring.Component):
     """s[j] <- clip(round(d[j] * s[j] + g[j] * y)), for the units in order; it keeps the states s.
 
-    Latency from `y` to `state`: LEAK_LATENCY. Throughput: one a cycle.
+    Latency from `y` to `state`: `leak_latency`. Throughput: one a cycle.
 
     Members
     -------
@@ -84,15 +84,23 @@ class LeakyUpdate(wiring.Component):
             self.value.eq(peek.data),
         ]
         d, g = leak.data[:leak_bits].as_signed(), leak.data[leak_bits:].as_signed()
-        kept, driven = registered(m, d * old.data), registered(m, g * self.y)
+        bits = max(len(old.data), len(self.y))  # of the same length, so that both products come together
+        kept = multiply(m, d, _extended(old.data, bits))
+        driven = multiply(m, g, _extended(self.y, bits))
         total = registered(m, kept + driven.shift_left(q.gain_shift))
-        rounded = registered(m, shift_round(total, f.leak.frac))
+        increment = delayed(m, rounding_increment(total, f.leak.frac), 1)
+        rounded = registered(m, delayed(m, total, 1).shift_right(f.leak.frac) + increment)
         new = registered(m, saturate(rounded, f.state.max_code))
         m.d.comb += [
-            self.written.eq(delayed_flag(m, self.valid, 1 + LEAK_LATENCY) | self.load),
+            self.written.eq(delayed_flag(m, self.valid, 1 + leak_latency(q)) | self.load),
             self.state.eq(Mux(self.load, self.load_value, new)),
             write.en.eq(self.written),
             write.addr.eq(writing),
             write.data.eq(self.state),
         ]
         return m
+
+
+def _extended(value: Value, bits: int) -> Value:
+    """The signed `value` in so many bits."""
+    return Cat(value, value[-1].replicate(bits - len(value))).as_signed()

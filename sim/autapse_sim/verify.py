@@ -18,6 +18,7 @@ from autapse.errors import AutapseError, ToolFailedError
 from autapse.files import folder_beside
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.core import Core
+from autapse_sim.models import cell_models
 from autapse_sim.simulator import bench_file, check_tools, run_bench
 from autapse_sim.vectors import make_vectors, random_inputs
 from autapse_sim.verilog import to_verilog
@@ -75,19 +76,22 @@ def verify(
     q: QuantizedNetwork,
     *,
     lanes: int,
+    form: str = "generic",
     steps: int = 200,
     inputs: list[NDArray[np.int64]] | None = None,
     seed: int = 0,
     stalled: int = 2,
     progress: Progress | None = None,
 ) -> Verification:
-    """Simulate the core of `q` with `lanes` lanes on Verilator, and compare it with the integer model.
+    """Simulate the core of `q` on Verilator, and compare it with the integer model.
 
     Each state element after each step and each output is compared: with inputs always waiting, and again, for the
     first `stalled` sequences, with random pauses on both streams and a clear in the middle of a step.
 
     Parameters
     ----------
+    lanes, form
+        The core: how many lanes, and of which form (:data:`autapse_hw.lanes.FORMS`); vendor cells are simulated.
     steps
         Steps of random input codes, in sequences of up to 100, each from h0.
     inputs
@@ -99,7 +103,8 @@ def verify(
         A tool is missing, or the simulation did not run to its end. A mismatch is not an error: it is in the result.
     """
     began = time.monotonic()
-    result, _ = _simulate(q, lanes, inputs or _random_sequences(q, steps, seed), stalled, seed, progress)
+    core = Core(q, lanes, form)
+    result, _ = _simulate(core, inputs or _random_sequences(q, steps, seed), stalled, seed, progress)
     cycles = result.pop("cycles_per_step")
     first = tuple(result.pop("first"))
     return Verification(
@@ -108,13 +113,18 @@ def verify(
 
 
 def simulate(
-    q: QuantizedNetwork, x: NDArray[np.int64], *, lanes: int, progress: Progress | None = None
+    q: QuantizedNetwork,
+    x: NDArray[np.int64],
+    *,
+    lanes: int,
+    form: str = "generic",
+    progress: Progress | None = None,
 ) -> NDArray[np.int64]:
     """The output codes (batch, time, outputs) that the simulated core gives for input codes (batch, time, inputs).
 
     Raises AutapseError when they, or a state on the way, differ from the integer model's.
     """
-    result, outputs = _simulate(q, lanes, list(x), 0, 0, progress)
+    result, outputs = _simulate(Core(q, lanes, form), list(x), 0, 0, progress)
     if result["mismatches"]:
         raise AutapseError(f"the circuit differs from the integer model: {result['first'][0]}")
     return np.array(outputs, dtype=np.int64).reshape(x.shape[0], x.shape[1], q.outputs)
@@ -126,18 +136,13 @@ def export(q: QuantizedNetwork, out: str | os.PathLike[str], *, lanes: int, step
     The folder `out` appears whole or not at all; one that an earlier export wrote is replaced.
     """
     with folder_beside(out, MARKER) as folder:
-        _write(folder, q, Core(q, lanes), _random_sequences(q, steps, seed), 2, seed)
+        _write(folder, Core(q, lanes), _random_sequences(q, steps, seed), 2, seed)
         (folder / "run.py").write_text(bench_file("run.py"), encoding="utf-8")
         (folder / "README.md").write_text(bench_file("README.md"), encoding="utf-8")
 
 
 def _simulate(
-    q: QuantizedNetwork,
-    lanes: int,
-    inputs: list[NDArray[np.int64]],
-    stalled: int,
-    seed: int,
-    progress: Progress | None,
+    core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int, progress: Progress | None
 ) -> tuple[dict[str, Any], list[list[int]]]:
     """Run the bench in a temporary folder; its counts, and the outputs of each sequence."""
     check_tools()
@@ -145,7 +150,7 @@ def _simulate(
     with tempfile.TemporaryDirectory(prefix="autapse-") as name:
         folder = Path(name)
         say("writing Verilog and vectors")
-        _write(folder, q, Core(q, lanes), inputs, stalled, seed)
+        _write(folder, core, inputs, stalled, seed)
         say("compiling and simulating")
         try:
             run_bench(folder, top=TOP, module=BENCH)
@@ -155,11 +160,10 @@ def _simulate(
         return _read(folder), json.loads((folder / "outputs.json").read_text())
 
 
-def _write(
-    folder: Path, q: QuantizedNetwork, core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int
-) -> None:
-    (folder / f"{TOP}.v").write_text(to_verilog(core, TOP), encoding="utf-8")
-    vectors = make_vectors(q, core.schedule, inputs, stalled, seed)
+def _write(folder: Path, core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int) -> None:
+    source = to_verilog(core, TOP) + cell_models(core.form.name)
+    (folder / f"{TOP}.v").write_text(source, encoding="utf-8")
+    vectors = make_vectors(core.q, core.schedule, inputs, stalled, seed)
     (folder / MARKER).write_text(json.dumps(vectors), encoding="utf-8")
     (folder / f"{BENCH}.py").write_text(bench_file(f"{BENCH}.py"), encoding="utf-8")
 

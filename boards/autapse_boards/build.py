@@ -1,0 +1,198 @@
+"""From a quantised network to a bitstream: elaborate, synthesise, place and route, pack; and choose the clock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from autapse.errors import AutapseError, ToolFailedError
+from autapse.files import folder_beside
+from autapse.protocol import OVERHEAD, Command
+from autapse.quantized import QuantizedNetwork
+from autapse_boards.board import Board, get_board
+from autapse_boards.fit import Plan, fit
+from autapse_boards.flow import Flow, Routed
+from autapse_boards.pll import Clocking, rates_up_to
+from autapse_boards.report import REPORT_FILE, Attempt, Report
+from autapse_boards.tools import Progress
+
+#: Relative error of the device's baud rate that is accepted: both ends together may be off by 2 %.
+MAX_BAUD_ERROR = 0.01
+_TRIES = 3
+# A faster clock is worth another run only from this gain on.
+_GAIN = 1.04
+# Below a clock that was missed: first a little under what was achieved, on the last try surely under it.
+_MARGINS = {2: 0.97, 3: 0.91}
+
+
+@dataclass(frozen=True)
+class _Best:
+    clocking: Clocking
+    routed: Routed
+    folder: Path
+
+
+def build(
+    q: QuantizedNetwork,
+    board: str | Board,
+    out: str | os.PathLike[str],
+    *,
+    lanes: int | None = None,
+    frequency: float | None = None,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> Report:
+    """Build `q` for `board` into the folder `out`, which appears only when everything succeeded.
+
+    Parameters
+    ----------
+    board
+        A name from :data:`BOARDS`, or a :class:`Board`.
+    lanes
+        Multiply-accumulators; the number that makes the fastest step and fits, unless given.
+    frequency
+        Clock in Hz that the PLL must not exceed. Unless given, the fastest that meets timing, found in at most three
+        runs of place-and-route.
+    seed
+        Of the placement. The same network, board, options and tool versions give the same bitstream.
+    progress
+        Called with a line at each stage.
+
+    Raises
+    ------
+    AutapseError
+        Unknown board, a folder that is not ours, or a frequency that the board cannot make or the design not meet.
+    DoesNotFitError
+        Before synthesis, naming the resource; ToolFailedError and MissingToolError from the tools.
+    """
+    board = get_board(board)
+    plan = fit(q, board, lanes)
+    tell = progress or (lambda line: None)
+    target = Path(out)
+    with folder_beside(target, REPORT_FILE) as work:
+        flow = Flow(q, board, plan.lanes, tell)
+        attempts: list[Attempt] = []
+        best = _search(flow, work, plan, frequency, seed, attempts)
+        bitstream = flow.pack(best.folder)
+        files = {"bitstream": bitstream, "network": "q.npz", **flow.files}
+        for name in [*files.values(), *flow.logs]:
+            if (best.folder / name).is_file():
+                (best.folder / name).rename(work / name)
+        for number in range(len(attempts)):
+            shutil.rmtree(work / f"try{number + 1}")
+        q.save(work / "q.npz")
+        report = _report(q, board, plan, best, attempts, flow, files)
+        report.save(work)
+    return report
+
+
+def usable_rates(board: Board, limit_hz: float) -> list[Clocking]:
+    """PLL settings up to `limit_hz`, fastest first, whose clock also makes the board's baud rate."""
+    from autapse_hw.uart import MIN_DIVISOR, baud_error
+
+    rates = rates_up_to(board.family, board.clock_hz, min(limit_hz, board.limit_hz))
+    return [
+        r
+        for r in rates
+        if r.frequency >= MIN_DIVISOR * board.baud and abs(baud_error(float(r.frequency), board.baud)) <= MAX_BAUD_ERROR
+    ]
+
+
+def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: int, attempts: list[Attempt]) -> _Best:
+    """The fastest design that met timing. With a given frequency the seed is varied, else the frequency."""
+    rates = usable_rates(flow.board, plan.expected_hz if frequency is None else frequency)
+    if not rates:
+        raise AutapseError(
+            f"{flow.board.name} cannot make a clock of at most {(frequency or 0) / 1e6:g} MHz: "
+            f"its own is {flow.board.clock_hz / 1e6:g} MHz"
+        )
+    clocking, best, missed = rates[0], None, float("inf")
+    for number in range(1, _TRIES + 1):
+        tried = seed if frequency is None else seed + number - 1
+        folder = work / f"try{number}"
+        folder.mkdir()
+        start = time.monotonic()
+        routed = flow.run(clocking, folder, tried)
+        clock = float(clocking.frequency)
+        attempts.append(Attempt(clock, routed.timing.fmax_hz, tried, round(time.monotonic() - start, 3)))
+        flow.tell(f"{clock / 1e6:.2f} MHz tried, {routed.timing.fmax_hz / 1e6:.2f} MHz achieved")
+        if attempts[-1].met:
+            if best is None or clocking.frequency > best.clocking.frequency:
+                best = _Best(clocking, routed, folder)
+            if frequency is not None:
+                break
+            following = usable_rates(flow.board, min(routed.timing.fmax_hz, missed * 0.999))
+            if not following or following[0].frequency < _GAIN * best.clocking.frequency:
+                break
+            clocking = following[0]
+        else:
+            missed = min(missed, clock)
+            if best is not None:
+                break
+            if frequency is None:
+                limit = routed.timing.fmax_hz * _MARGINS.get(number + 1, 1.0)
+                following = usable_rates(flow.board, min(limit, missed * 0.999))
+                if not following:
+                    break
+                clocking = following[0]
+    if best is None:
+        reached = max(a.fmax_hz for a in attempts)
+        raise ToolFailedError(
+            f"timing is not met on {flow.board.name}: {attempts[-1].clock_hz / 1e6:.2f} MHz wanted, "
+            f"{reached / 1e6:.2f} MHz achieved; ask for a lower frequency or fewer lanes"
+        )
+    return best
+
+
+def _report(
+    q: QuantizedNetwork,
+    board: Board,
+    plan: Plan,
+    best: _Best,
+    attempts: list[Attempt],
+    flow: Flow,
+    files: dict[str, str],
+) -> Report:
+    """The figures of a finished build."""
+    from autapse_hw.schedule import Schedule
+    from autapse_hw.system import identity_of
+    from autapse_hw.uart import baud_error
+
+    clock = float(best.clocking.frequency)
+    cycles = Schedule.of(q, plan.lanes).cycles_per_step
+    identity = identity_of(q, plan.lanes, clock)
+    # COBS adds a byte, and one more for each 254; the delimiter ends the frame.
+    frames = (identity.request_bytes(Command.STEP) + OVERHEAD, identity.answer_bytes(Command.STEP) + OVERHEAD)
+    bits = 10 * sum(n + 1 + n // 254 + 1 for n in frames)
+    timing = best.routed.timing
+    return Report(
+        board=board.name,
+        device=board.device,
+        model_hash=q.model_hash().hex(),
+        units=q.units,
+        inputs=q.inputs,
+        outputs=q.outputs,
+        lanes=plan.lanes,
+        formats=q.formats.to_dict(),
+        activation=q.activation.describe(),
+        overflow_proof=q.overflow_proof(),
+        clock_hz=clock,
+        fmax_hz=timing.fmax_hz,
+        limit_hz=board.limit_hz,
+        critical_path=timing.path,
+        cycles_per_step=cycles,
+        steps_per_second=clock / cycles,
+        step_seconds=cycles / clock,
+        baud=board.baud,
+        baud_error=baud_error(clock, board.baud),
+        round_trip_seconds=bits / board.baud + cycles / clock,
+        estimated=asdict(plan.needed),
+        resources=timing.resources,
+        seconds={stage: round(seconds, 3) for stage, seconds in flow.seconds.items()},
+        attempts=tuple(attempts),
+        tools={tool.name: tool.version for tool in flow.tools.values()},
+        files=files,
+    )

@@ -1,0 +1,122 @@
+"""The stages of a build, each timed and logged: amaranth writes the design, our tools do the rest."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from autapse.errors import MissingToolError
+from autapse.quantized import QuantizedNetwork
+from autapse_boards.board import Board
+from autapse_boards.pll import Clocking
+from autapse_boards.timing import Timing, read_timing
+from autapse_boards.tools import INSTALL, Progress, Tool, find, run
+
+_CONSTRAINTS = {"ice40": "top.pcf", "ecp5": "top.lpf"}
+_ROUTED = {"ice40": "top.asc", "ecp5": "top.config"}
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A placed and routed design."""
+
+    timing: Timing
+
+
+class Flow:
+    """Runs the stages for one network on one board; collects times and names of files.
+
+    Making one finds the tools, and raises MissingToolError if one is not there.
+    """
+
+    logs = ("synthesis.log", "place_route.log", "pack.log")
+
+    def __init__(self, q: QuantizedNetwork, board: Board, lanes: int, tell: Progress) -> None:
+        self.q, self.board, self.lanes, self.tell = q, board, lanes, tell
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        pack = "icepack" if board.family == "ice40" else "ecppack"
+        self.tools: dict[str, Tool] = {
+            "yosys": find("yosys"),
+            "nextpnr": find(f"nextpnr-{board.family}"),
+            "pack": find(pack),
+        }
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What a build keeps beside bitstream, network and report."""
+        return {
+            "design": "top.il",
+            "constraints": _CONSTRAINTS[self.board.family],
+            "netlist": "top.json",
+            "routed": _ROUTED[self.board.family],
+            "timing": "timing.json",
+        }
+
+    def run(self, clocking: Clocking, folder: Path, seed: int) -> Routed:
+        """All stages but packing, into `folder`. A design that misses timing is returned as such."""
+        self.elaborate(clocking, folder)
+        self.synthesise(folder)
+        return Routed(self.place_route(folder, seed))
+
+    def elaborate(self, clocking: Clocking, folder: Path) -> None:
+        """Write ``top.il`` and the constraints, by amaranth's platform for this board."""
+        from autapse_boards.top import Top
+
+        self.tell(f"elaborate: {self.lanes} lanes at {float(clocking.frequency) / 1e6:.2f} MHz")
+        start = time.monotonic()
+        try:
+            platform = self.board.platform()
+        except ImportError as error:
+            raise MissingToolError(f"the board files need {error.name}: {INSTALL}") from error
+        plan = platform.prepare(Top(self.q, self.lanes, self.board, clocking), "top", emit_src=False)
+        for name in ("top.il", _CONSTRAINTS[self.board.family]):
+            text = plan.files[name]
+            (folder / name).write_text(plain_names(text) if name == "top.il" else text)
+        self.seconds["elaborate"] += time.monotonic() - start
+
+    def synthesise(self, folder: Path) -> None:
+        """yosys: ``top.il`` to the netlist ``top.json``."""
+        self.tell("synthesis")
+        options = " ".join(self.board.synth)
+        script = f"read_rtlil top.il\nsynth_{self.board.family} {options} -top top -json top.json\nstat\n"
+        (folder / "synthesis.ys").write_text(script)
+        args = ("-q", "-l", "synthesis.log", "-s", "synthesis.ys")
+        self.seconds["synthesis"] += run(self.tools["yosys"], args, folder, "synthesis.log", self.tell)
+
+    def place_route(self, folder: Path, seed: int) -> Timing:
+        """nextpnr: netlist to the routed design. Missed timing is no error here: it is read from the report."""
+        self.tell("place and route")
+        ecp5 = self.board.family == "ecp5"
+        args = [
+            *self.board.nextpnr,
+            *("--json", "top.json"),
+            *("--lpf" if ecp5 else "--pcf", _CONSTRAINTS[self.board.family]),
+            *("--textcfg" if ecp5 else "--asc", _ROUTED[self.board.family]),
+            *("--report", "timing.json"),
+            *("--log", "place_route.log", "--quiet"),
+            *("--seed", str(seed), "--timing-allow-fail"),
+        ]
+        self.seconds["place_route"] += run(self.tools["nextpnr"], args, folder, "place_route.log", self.tell)
+        return read_timing(folder / "timing.json", self.board.family)
+
+    def pack(self, folder: Path) -> str:
+        """The bitstream of a routed design; returns its name."""
+        self.tell("pack the bitstream")
+        if self.board.family == "ice40":
+            name, args = "top.bin", ["top.asc", "top.bin"]
+        else:
+            name, args = "top.bit", ["--compress", "--input", "top.config", "--bit", "top.bit"]
+        self.seconds["pack"] += run(self.tools["pack"], args, folder, "pack.log", self.tell)
+        return name
+
+
+def plain_names(rtlil: str) -> str:
+    """RTLIL without brackets inside names.
+
+    Amaranth calls the elements of an array ``a[0]``, which abc9 in yosys takes for bits of ``a`` and aborts: "Assert
+    `GetSize(conn.first) == GetSize(conn.second)' failed", or "`count_id(wire->name) == 0'" (yosys issue 4349).
+    """
+    return re.sub(r"\\[^\s\"]*\[\S*", lambda match: match[0].replace("[", "_").replace("]", "_"), rtlil)

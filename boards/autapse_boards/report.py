@@ -1,0 +1,175 @@
+"""What a build made, in figures: ``report.json``, which also marks the folder as ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from autapse.errors import FileFormatError
+
+REPORT_FORMAT = "autapse-build"
+REPORT_VERSION = 1
+REPORT_FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class Use:
+    """How many of a resource a design uses, and how many there are."""
+
+    used: int
+    available: int
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One piece of a critical path: ``logic``, ``routing``, ``clk-to-q`` or ``setup``; its delay; where it ends."""
+
+    kind: str
+    nanoseconds: float
+    to: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One place-and-route run: the clock that was tried, what nextpnr achieved, and how long it took."""
+
+    clock_hz: float
+    fmax_hz: float
+    seed: int
+    seconds: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the design is fast enough for its clock."""
+        return self.fmax_hz >= self.clock_hz
+
+
+@dataclass(frozen=True)
+class Report:
+    """A finished build.
+
+    Attributes
+    ----------
+    board, device
+        Board name, and its FPGA.
+    model_hash
+        Hash of the quantised network, hexadecimal; the device answers with the same.
+    units, inputs, outputs, lanes, formats, activation
+        The network, and the core made for it.
+    overflow_proof
+        The figures that show that the accumulator cannot overflow.
+    clock_hz, fmax_hz, limit_hz
+        Clock of the core; the fastest that nextpnr's timing allows; the fastest that is tried on this board.
+    critical_path
+        The slowest path, where nextpnr names one.
+    cycles_per_step, steps_per_second, step_seconds
+        While inputs wait.
+    baud, baud_error, round_trip_seconds
+        The serial line: its rate, the relative error of the device's, and the least time from the first byte of a
+        step's request to the last of its answer.
+    estimated, resources
+        Logic, DSPs and block RAMs: what the estimate said, and what was used.
+    seconds
+        Time of each stage, all attempts together.
+    attempts
+        The place-and-route runs; the bitstream is that of the one with `clock_hz`.
+    tools
+        Versions.
+    files
+        Names in the folder, by what they are.
+    """
+
+    board: str
+    device: str
+    model_hash: str
+    units: int
+    inputs: int
+    outputs: int
+    lanes: int
+    formats: Mapping[str, Any]
+    activation: str
+    overflow_proof: Mapping[str, int]
+    clock_hz: float
+    fmax_hz: float
+    limit_hz: float
+    critical_path: tuple[Hop, ...]
+    cycles_per_step: int
+    steps_per_second: float
+    step_seconds: float
+    baud: int
+    baud_error: float
+    round_trip_seconds: float
+    estimated: Mapping[str, int]
+    resources: Mapping[str, Use]
+    seconds: Mapping[str, float]
+    attempts: tuple[Attempt, ...]
+    tools: Mapping[str, str]
+    files: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data, with its format and version."""
+        return {"format": REPORT_FORMAT, "version": REPORT_VERSION, **asdict(self)}
+
+    def save(self, folder: Path) -> None:
+        """Write ``report.json`` into `folder`."""
+        (folder / REPORT_FILE).write_text(json.dumps(self.to_dict(), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Report:
+        """The report of a build folder; FileFormatError if there is none, or not of this version."""
+        path = Path(folder) / REPORT_FILE
+        try:
+            data = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise FileFormatError(f"{folder}: no {REPORT_FILE} in it, so not a build") from None
+        except (OSError, ValueError) as error:
+            raise FileFormatError(f"{path}: cannot be read: {error}") from None
+        if not isinstance(data, dict) or data.pop("format", None) != REPORT_FORMAT:
+            raise FileFormatError(f"{path}: not the report of a build")
+        if (version := data.pop("version", None)) != REPORT_VERSION:
+            raise FileFormatError(f"{path}: version {version}, and this program reads {REPORT_VERSION}")
+        try:
+            data["critical_path"] = tuple(Hop(**hop) for hop in data["critical_path"])
+            data["attempts"] = tuple(Attempt(**attempt) for attempt in data["attempts"])
+            data["resources"] = {name: Use(**use) for name, use in data["resources"].items()}
+            return cls(**data)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FileFormatError(f"{path}: not a sound report: {error}") from None
+
+
+def table(report: Report) -> Any:
+    """The report as a :class:`rich.table.Table` of two columns."""
+    from rich.table import Table
+
+    result = Table(show_header=False, box=None, pad_edge=False)
+    result.add_column(style="bold")
+    result.add_column()
+    for name, value in _lines(report):
+        result.add_row(name, value)
+    return result
+
+
+def _lines(r: Report) -> list[tuple[str, str]]:
+    """Names and values for a reader."""
+    longest = sum(hop.nanoseconds for hop in r.critical_path)
+    use = ", ".join(f"{u.used} of {u.available} {name}" for name, u in r.resources.items() if u.available)
+    times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in r.seconds.items())
+    lines = [
+        ("board", f"{r.board} ({r.device})"),
+        ("model", f"{r.model_hash}: {r.units} units, {r.inputs} inputs, {r.outputs} outputs, {r.activation}"),
+        ("clock", f"{r.clock_hz / 1e6:.3f} MHz; timing allows {r.fmax_hz / 1e6:.1f} MHz"),
+        ("core", f"{r.lanes} lanes, {r.cycles_per_step} cycles a step"),
+        ("speed", f"{r.steps_per_second:,.0f} steps/s, {r.step_seconds * 1e6:.2f} µs a step"),
+        ("serial line", f"{r.baud:,} baud ({r.baud_error:+.2%}), {r.round_trip_seconds * 1e6:.0f} µs a round trip"),
+        ("accumulator", f"needs {r.overflow_proof['bits_needed']}, has {r.overflow_proof['accumulator_bits']} bits"),
+        ("resources", use),
+        ("time", times),
+        ("bitstream", r.files["bitstream"]),
+    ]
+    if r.critical_path:
+        lines.insert(3, ("slowest path", f"{longest:.1f} ns, to {r.critical_path[-1].to}"))
+    return lines

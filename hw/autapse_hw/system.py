@@ -1,0 +1,118 @@
+"""Core and serial link together: everything between the pins of a board, for any board and any simulator."""
+
+from amaranth.hdl import Module, Shape, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from autapse.protocol import Identity
+from autapse.quantized import QuantizedNetwork
+from autapse_hw.core import Core
+from autapse_hw.lanes import GENERIC, LaneForm
+from autapse_hw.link import Link
+
+
+def identity_of(q: QuantizedNetwork, lanes: int, clock_hz: float) -> Identity:
+    """What a device with this network, lanes and clock says of itself."""
+    f = q.formats
+    return Identity(
+        model_hash=q.model_hash(),
+        units=q.units,
+        inputs=q.inputs,
+        outputs=q.outputs,
+        input_format=f.x,
+        state_format=f.state,
+        z_format=f.z,
+        lanes=lanes,
+        clock_hz=round(clock_hz),
+    )
+
+
+class StreamRegister(wiring.Component):
+    """One register in a stream, so that no logic path leads through it in either direction; every other cycle at best.
+
+    Members
+    -------
+    i, o : In, Out stream of `shape`
+        What comes in goes out.
+    clear : In(1)
+        Drop what is held.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+    clear: Signal
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "clear": In(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        # Full or empty; it fills only when empty.
+        m = Module()
+        m.d.comb += self.i.ready.eq(~self.o.valid)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [self.o.payload.eq(self.i.payload), self.o.valid.eq(1)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.clear):
+            m.d.sync += self.o.valid.eq(0)
+        return m
+
+
+class System(wiring.Component):
+    """A network behind a serial line.
+
+    Parameters
+    ----------
+    q, lanes, form
+        The network, and the multiply-accumulators that compute it; see :class:`Core`.
+    clock_hz
+        Clock of the sync domain; the device tells it to the host.
+    divisor
+        Clock cycles per bit of the serial line.
+
+    Members
+    -------
+    rx, tx : In(1), Out(1)
+        The serial line, asynchronous; high at rest.
+    activity : Out(1)
+        Changes with each good frame; for an LED.
+    """
+
+    rx: Signal
+    tx: Signal
+    activity: Signal
+
+    def __init__(
+        self, q: QuantizedNetwork, lanes: int, clock_hz: float, divisor: int, form: str | LaneForm = GENERIC
+    ) -> None:
+        self._divisor = divisor
+        self.core = Core(q, lanes, form)
+        self.identity = identity_of(q, lanes, clock_hz)
+        super().__init__({"rx": In(1), "tx": Out(1), "activity": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        # The link gives and takes a value in many cycles, so a register in each stream costs no speed, and keeps the
+        # timing paths of the two apart.
+        m = Module()
+        m.submodules.link = link = Link(self.identity, self._divisor)
+        m.submodules.core = core = self.core
+        m.submodules.into = into = StreamRegister(Shape.cast(link.x.payload.shape()))
+        m.submodules.out_of = out_of = StreamRegister(Shape.cast(core.o.payload.shape()))
+        wiring.connect(m, link.x, into.i)
+        wiring.connect(m, into.o, core.i)
+        wiring.connect(m, core.o, out_of.i)
+        wiring.connect(m, out_of.o, link.z)
+        clear = Signal()
+        m.d.sync += clear.eq(link.clear)
+        m.d.comb += [
+            core.clear.eq(clear),
+            into.clear.eq(clear),
+            out_of.clear.eq(clear),
+            link.busy.eq(core.busy | clear | into.o.valid | out_of.o.valid),
+            core.state_index.eq(link.state_index),
+            link.state_value.eq(core.state_value),
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+            self.activity.eq(link.activity),
+        ]
+        return m
