@@ -126,6 +126,26 @@ class Activation:
     rectify: bool = False
     offset: int = 0
 
+    def __post_init__(self) -> None:
+        numbers = [self.in_frac, self.limit, self.top, self.offset]
+        coefficients: list[tuple[int, ...]] = []
+        if self.segments is not None:
+            s = self.segments
+            numbers += [s.shift, s.guard]
+            coefficients = [s.c0, *(c for c in (s.c1, s.c2) if c)]
+        if not all(isinstance(v, int) for v in (*numbers, *(v for c in coefficients for v in c))):
+            raise TypeError("the numbers of an activation must be integers")
+        if self.limit < 1 or not 0 <= self.top <= self.out.max_code or not 0 <= self.offset <= self.out.max_code:
+            raise ValueError(
+                f"limit {self.limit}, top {self.top} or offset {self.offset} of an activation out of range"
+            )
+        if self.segments is not None and (
+            not (0 <= s.shift < 32 and 0 <= s.guard < 32)
+            or any(len(c) != len(s.c0) or min(c) < 0 or max(c) >= 2**40 for c in coefficients)
+            or len(s.c0) << s.shift < self.limit
+        ):
+            raise ValueError(f"the segments of an activation must be of one length and reach its limit {self.limit}")
+
     @property
     def kind(self) -> str:
         """``clamp``, ``direct``, ``linear`` or ``quadratic``."""
@@ -190,7 +210,9 @@ def design(name: str, in_frac: int, out: Format, kind: str = "auto", bound: floa
         if in_frac != out.frac:
             raise ValueError(f"{name} needs equal input and output fractions, not {in_frac} and {out.frac}")
         top = out.max_code
-        if name == "hardtanh" and out.frac >= 0:
+        if name == "hardtanh":
+            if out.frac < 0:
+                raise ValueError(f"hardtanh needs fraction bits, not {out.frac}")
             top = min(top, 1 << out.frac)
         return Activation(name, in_frac, out, limit=top, top=top, rectify=name == "relu")
     if name not in _CURVED:

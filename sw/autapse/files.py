@@ -8,19 +8,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from autapse.errors import AutapseError
 
 
 @contextmanager
-def write_beside(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def write_beside(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` for writing, and rename it to `path` when the block ends without error."""
     target = Path(path)
     _check_parent(target)
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
         try:
-            yield file
+            yield file.file
             file.flush()
             os.fchmod(file.fileno(), 0o644)
             Path(file.name).replace(target)
@@ -45,9 +45,13 @@ def folder_beside(path: str | os.PathLike[str], marker: str) -> Iterator[Path]:
     try:
         yield work
         work.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        work.rename(target)
+        if target.exists():  # the old folder steps aside and goes last, so that one of the two is always whole
+            old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+            target.replace(old)
+            work.rename(target)
+            shutil.rmtree(old)
+        else:
+            work.rename(target)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise

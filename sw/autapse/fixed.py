@@ -8,6 +8,7 @@ nearest, ties away from zero, so that ``round(-v) == -round(v)``.
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,12 @@ class Format:
     frac: int
 
     def __post_init__(self) -> None:
+        for name in ("bits", "frac"):
+            value = getattr(self, name)
+            try:
+                object.__setattr__(self, name, operator.index(value))
+            except TypeError:
+                raise TypeError(f"{name} of a format must be an integer, not {value!r}") from None
         if not 2 <= self.bits <= 62:
             raise ValueError(f"a format has 2 to 62 bits, not {self.bits}")
 
@@ -56,11 +63,17 @@ class Format:
         """Round `values` to codes, saturate, and count what saturated.
 
         Returns the codes (int64, same shape) and the number of elements whose rounded code lay outside the range.
+        Infinities saturate. Raises ValueError for a NaN, which has no code.
         """
-        scaled = np.ldexp(np.asarray(values, dtype=np.float64), self.frac)
-        rounded = round_half_away(scaled)
-        outside = int(np.count_nonzero(np.abs(rounded) > self.max_code))
-        return np.clip(rounded, -self.max_code, self.max_code).astype(np.int64), outside
+        array = np.asarray(values, dtype=np.float64)
+        if np.isnan(array).any():
+            raise ValueError("a value to quantise must be a number, not nan")
+        with np.errstate(over="ignore"):  # what overflows here saturates below
+            scaled = np.ldexp(array, self.frac)
+        # Any bound between the largest code and that of int64 will do here; the exact one may not be a float.
+        codes = round_half_away(np.clip(scaled, -(2.0**62), 2.0**62)).astype(np.int64)
+        outside = int(np.count_nonzero(np.abs(codes) > self.max_code))
+        return np.clip(codes, -self.max_code, self.max_code), outside
 
     def dequantize(self, codes: ArrayLike) -> FloatArray:
         """The float64 values of integer codes; exact while ``|code| < 2**53``."""

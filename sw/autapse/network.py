@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -95,12 +94,12 @@ class Network:
 
     W: FloatArray
     W_in: FloatArray
-    b: FloatArray = field(default=None)  # type: ignore[assignment]
-    W_out: FloatArray = field(default=None)  # type: ignore[assignment]
-    b_out: FloatArray = field(default=None)  # type: ignore[assignment]
-    d: FloatArray = field(default=None)  # type: ignore[assignment]
-    g: FloatArray = field(default=None)  # type: ignore[assignment]
-    h0: FloatArray = field(default=None)  # type: ignore[assignment]
+    b: FloatArray = None  # type: ignore[assignment]  # None until __post_init__ has put the default in its place
+    W_out: FloatArray = None  # type: ignore[assignment]
+    b_out: FloatArray = None  # type: ignore[assignment]
+    d: FloatArray = None  # type: ignore[assignment]
+    g: FloatArray = None  # type: ignore[assignment]
+    h0: FloatArray = None  # type: ignore[assignment]
     activation: str = "tanh"
     info: Mapping[str, str] = field(default_factory=dict)
 
@@ -141,21 +140,23 @@ class Network:
             raise ValueError(f"activation must be one of {known}; not {self.activation!r}")
         if self.activation in ("tanh", "hardtanh", "sigmoid") and not self.leaky:
             _within("h0", arrays["h0"], 1.0)
+        if not isinstance(self.info, Mapping) or not all(isinstance(v, str) for kv in self.info.items() for v in kv):
+            raise ValueError(f"info must map text to text, not {self.info!r}")
 
     @property
     def units(self) -> int:
         """Number of units N."""
-        return self.W.shape[0]
+        return int(self.W.shape[0])
 
     @property
     def inputs(self) -> int:
         """Number of inputs M."""
-        return self.W_in.shape[1]
+        return int(self.W_in.shape[1])
 
     @property
     def outputs(self) -> int:
         """Number of outputs O."""
-        return self.W_out.shape[0]
+        return int(self.W_out.shape[0])
 
     @property
     def leaky(self) -> bool:
@@ -191,6 +192,7 @@ class Network:
             "version": FORMAT_VERSION,
             "activation": self.activation,
             "info": dict(self.info),
+            "arrays": list(_SHAPES),
         }
         with write_beside(path) as file:
             np.savez_compressed(file, header=np.array(json.dumps(header)), **self.arrays())
@@ -221,34 +223,41 @@ def load_npz(path: str | os.PathLike[str]) -> Network:
 def read_npz(path: str | os.PathLike[str], kind: str, version: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read header and arrays of an .npz of this project, checking its kind and version."""
     try:
-        with np.load(Path(path), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with Path(path).open("rb") as raw:  # ours to close: np.load leaves it open when it fails
+            file = np.load(raw, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array")
+            with file:
+                arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise FileFormatError(f"{path}: is a folder; expected an .npz file") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, KeyError, AttributeError, NotImplementedError) as error:
+    except Exception as error:  # a damaged archive raises what zipfile, zlib and numpy please: a dozen types
         raise FileFormatError(f"{path}: not a readable .npz file (truncated, or of another kind): {error}") from None
     try:
         header = json.loads(str(arrays.pop("header")))
-        found, number = header["format"], header["version"]
+        found, number, listed = header["format"], header["version"], set(header.get("arrays", ()))
     except (KeyError, TypeError, ValueError):
         raise FileFormatError(f"{path}: an .npz without Autapse's header; expected one of kind {kind}") from None
     if found != kind:
         raise FileFormatError(f"{path}: holds {found}; expected {kind}")
     if number != version:
         raise FileFormatError(f"{path}: {kind} version {number}; this Autapse reads version {version}")
+    lost = listed - set(arrays)  # damage to the directory of a zip can hide its members
+    if lost:
+        raise FileFormatError(f"{path}: damaged, the array {min(lost)} is missing")
     return header, arrays
 
 
-def check_inputs(x: ArrayLike, inputs: int) -> tuple[FloatArray, bool]:
+def check_inputs(x: ArrayLike, inputs: int, name: str = "x") -> tuple[FloatArray, bool]:
     """Validate inputs as (batch, time, inputs) float64; also says whether the batch axis was added here."""
-    array = _array("x", x)
+    array = _array(name, x)
     if array.ndim not in (2, 3) or array.shape[-1] != inputs:
         raise ValueError(
-            f"x must be (batch, time, inputs) or (time, inputs) with {inputs} inputs; its shape is {array.shape}"
+            f"{name} must be (batch, time, inputs) or (time, inputs) with {inputs} inputs; its shape is {array.shape}"
         )
-    _finite("x", array)
+    _finite(name, array)
     return (array[None], True) if array.ndim == 2 else (array, False)
 
 

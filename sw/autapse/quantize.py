@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.activation import FAITHFUL, design
-from autapse.fixed import FloatArray, Format, IntArray, largest_frac, signed_bits
+from autapse.fixed import FloatArray, Format, IntArray, largest_frac, round_half_away, signed_bits
 from autapse.network import Network, check_inputs
-from autapse.quantized import Formats, QuantizedNetwork
+from autapse.quantized import MAX_OPERAND_BITS, Formats, QuantizedNetwork, check
 
 MIN_BITS, MAX_BITS = 4, 18
 _BOUNDED = ("tanh", "sigmoid", "hardtanh")  # |s| <= 1
@@ -54,12 +55,15 @@ def quantize(
     Raises
     ------
     ValueError
-        For a word length outside 4 to 18, a range that is not positive and finite, or a state without a bound.
+        For a word length outside 4 to 18, a range that is not positive and finite, a state without a bound, an initial
+        state outside the range, or values so far apart that a sum could reach 2**50.
+    TypeError
+        For a word length that is not an integer.
     """
-    input_bits = state_bits if input_bits is None else input_bits
-    for name, bits in (("weight_bits", weight_bits), ("state_bits", state_bits), ("input_bits", input_bits)):
-        _check_bits(name, bits, MIN_BITS, MAX_BITS)
-    samples = None if calibrate is None else check_inputs(calibrate, net.inputs)[0]
+    weight_bits = _check_bits("weight_bits", weight_bits, MIN_BITS, MAX_BITS)
+    state_bits = _check_bits("state_bits", state_bits, MIN_BITS, MAX_BITS)
+    input_bits = state_bits if input_bits is None else _check_bits("input_bits", input_bits, MIN_BITS, MAX_BITS)
+    samples = None if calibrate is None else check_inputs(calibrate, net.inputs, "calibrate")[0]
     if samples is not None and samples.size == 0:
         raise ValueError(f"calibrate holds no sample; its shape is {samples.shape}")
     if input_range is None:
@@ -70,9 +74,13 @@ def quantize(
     s, h = _state_formats(net, state_bits, state_range, samples)
     activation = design(net.activation, s.frac, s, table, FAITHFUL)
     leak, state = _leak_formats(net, h, s, guard_bits)
+    if np.any(np.abs(round_half_away(np.ldexp(net.h0, h.frac))) > h.max_code + 1):  # 1 in an open range may saturate
+        raise ValueError(f"h0 reaches {_peak(net.h0):g}, outside ±{h.max_value:g}, the range of the state")
 
-    cap = max(state_bits, input_bits, 16) if operand_bits is None else operand_bits
-    _check_bits("operand_bits", cap, max(state_bits, input_bits), MAX_BITS + 8)
+    widest = max(state_bits, input_bits)
+    cap = (
+        max(widest, 16) if operand_bits is None else _check_bits("operand_bits", operand_bits, widest, MAX_OPERAND_BITS)
+    )
     W, W_in, h_shift, x_shift = _align(net, weight_bits, h, x, cap)
     W_out = Format(weight_bits, largest_frac(_peak(net.W_out), weight_bits))
 
@@ -93,7 +101,9 @@ def quantize(
     acc = Format(_acc_bits(rows), acc_frac)
     z = Format(_acc_bits(readout), z_frac)
     formats = Formats(x, h, W, W_in, W_out, acc, z, x_shift, h_shift, state, leak)
-    return QuantizedNetwork(formats=formats, activation=activation, **codes, d=d, g=g, network=net)
+    q = QuantizedNetwork(formats=formats, activation=activation, **codes, d=d, g=g, network=net)
+    check(q)
+    return q
 
 
 def _state_formats(
@@ -108,7 +118,10 @@ def _state_formats(
     needs = reach is None or (net.leaky and not math.isfinite(reach))
     if needs or (net.leaky and state_range is not None):
         if state_range is None and samples is not None:
-            state_range = max(_peak(net.run(samples).h), _peak(net.h0)) or 1.0
+            with np.errstate(over="ignore", invalid="ignore"):
+                state_range = max(_peak(net.run(samples).h), _peak(net.h0)) or 1.0
+            if not math.isfinite(state_range):
+                raise ValueError("the float network diverges on calibrate: give state_range, or shorter inputs")
         if state_range is None:
             raise ValueError(
                 f"the state of this network has no bound of its own (activation {net.activation}, "
@@ -132,8 +145,8 @@ def _leaky_reach(net: Network) -> float:
 
 def _leak_formats(net: Network, h: Format, s: Format, guard_bits: int | None) -> tuple[Format | None, Format]:
     """Formats of decay and gain, and of the kept state."""
-    if guard_bits is not None and not 0 <= guard_bits <= 16:
-        raise ValueError(f"guard_bits must lie in 0 to 16, not {guard_bits}")
+    if guard_bits is not None:
+        guard_bits = _check_bits("guard_bits", guard_bits, 0, 16)
     if not net.leaky:
         return None, h
     leak = Format(MAX_BITS, largest_frac(max(_peak(net.d), _peak(net.g)), MAX_BITS))
@@ -142,14 +155,19 @@ def _leak_formats(net: Network, h: Format, s: Format, guard_bits: int | None) ->
         slowest = min(1.0, float(gains.min())) if gains.size else 1.0
         guard_bits = min(16, math.ceil(-math.log2(slowest)))
     frac = max(h.frac + guard_bits, s.frac)
-    return leak, Format(h.bits + frac - h.frac, frac)
+    bits = h.bits + frac - h.frac
+    if bits > MAX_BITS + 16:
+        raise ValueError(f"the kept state needs {bits} bits, more than {MAX_BITS + 16}: less range or fewer guard bits")
+    return leak, Format(bits, frac)
 
 
 def _leak_codes(net: Network, leak: Format) -> tuple[IntArray, IntArray]:
     """Codes of decay and gain; where d + g = 1, so do the codes, or the gain at rest would be off."""
     g = leak.quantize(net.g)[0]
     d = leak.quantize(net.d)[0]
-    return np.where(np.abs(net.d + net.g - 1.0) < 1e-9, (1 << leak.frac) - g, d), g
+    affine = np.abs(net.d + net.g - 1.0) < 1e-9
+    d[affine] = (1 << max(leak.frac, 0)) - g[affine] if affine.any() else 0
+    return d, g
 
 
 def _align(net: Network, bits: int, h: Format, x: Format, cap: int) -> tuple[Format, Format, int, int]:
@@ -185,11 +203,12 @@ def _peak(values: FloatArray) -> float:
     return float(np.max(np.abs(values)))
 
 
-def _check_bits(name: str, bits: int, low: int, high: int) -> None:
-    if not isinstance(bits, int) or isinstance(bits, bool):
+def _check_bits(name: str, bits: int, low: int, high: int) -> int:
+    if not isinstance(bits, int | np.integer) or isinstance(bits, bool):
         raise TypeError(f"{name} must be an integer, not {bits!r}")
     if not low <= bits <= high:
         raise ValueError(f"{name} must lie in {low} to {high}, not {bits}")
+    return operator.index(bits)
 
 
 def _check_range(name: str, value: float) -> None:

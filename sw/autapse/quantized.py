@@ -31,6 +31,10 @@ from autapse.network import FORMAT_VERSION, Network, Trajectory, check_inputs, r
 if TYPE_CHECKING:
     from autapse.reference import IntTrajectory
 
+#: No sum of the model reaches this, so that a float64 holds it, and one with a fraction bit for its ties, exactly.
+MAX_SUM = 2**50
+MAX_OPERAND_BITS = 26
+
 _ARRAYS = ("W", "W_in", "b", "W_out", "b_out", "h0")
 
 
@@ -88,7 +92,8 @@ class Formats:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Formats:
         """The inverse of :meth:`to_dict`."""
-        return cls(**{k: Format(**v) if isinstance(v, dict) else v for k, v in data.items()})
+        values: dict[str, Any] = {k: Format(**v) if isinstance(v, dict) else v for k, v in data.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,17 +123,17 @@ class QuantizedNetwork:
     @property
     def units(self) -> int:
         """Number of units N."""
-        return self.W.shape[0]
+        return int(self.W.shape[0])
 
     @property
     def inputs(self) -> int:
         """Number of inputs M."""
-        return self.W_in.shape[1]
+        return int(self.W_in.shape[1])
 
     @property
     def outputs(self) -> int:
         """Number of outputs O."""
-        return self.W_out.shape[0]
+        return int(self.W_out.shape[0])
 
     @property
     def leaky(self) -> bool:
@@ -201,7 +206,9 @@ class QuantizedNetwork:
         """Eight bytes that identify the integers, formats and tables: the start of their SHA-256."""
         digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
         for name in (*_ARRAYS, "d", "g"):
-            digest.update(np.ascontiguousarray(getattr(self, name), dtype="<i8").tobytes())
+            array = getattr(self, name)
+            digest.update(f"{name}{list(array.shape)}".encode())  # or (1, 3) and (3, 1) would be the same network
+            digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
         return digest.digest()[:8]
 
     def _header(self) -> dict[str, Any]:
@@ -217,16 +224,17 @@ class QuantizedNetwork:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the project's .npz for quantised networks, version 1. Atomic."""
+        arrays = {name: getattr(self, name) for name in (*_ARRAYS, "d", "g")}
+        arrays |= {f"float_{name}": array for name, array in self.network.arrays().items()}
         header = {
             "format": "autapse-quantized",
             "version": FORMAT_VERSION,
             **self._header(),
             "network": {"activation": self.network.activation, "info": dict(self.network.info)},
+            "arrays": list(arrays),
         }
-        arrays = {name: getattr(self, name) for name in (*_ARRAYS, "d", "g")}
-        floats = {f"float_{name}": array for name, array in self.network.arrays().items()}
         with write_beside(path) as file:
-            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays, **floats)
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
 
 
 def load_quantized(path: str | os.PathLike[str]) -> QuantizedNetwork:
@@ -236,16 +244,17 @@ def load_quantized(path: str | os.PathLike[str]) -> QuantizedNetwork:
         act = dict(header["activation"])
         segments = act.pop("segments")
         if segments is not None:
-            segments = Segments(**{k: tuple(v) if isinstance(v, list) else v for k, v in segments.items()})
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in segments.items()}
+            segments = Segments(**fields)
         activation = Activation(**{**act, "out": Format(**act["out"])}, segments=segments)
         floats = {name.removeprefix("float_"): a for name, a in arrays.items() if name.startswith("float_")}
         q = QuantizedNetwork(
             formats=Formats.from_dict(header["formats"]),
             activation=activation,
             network=Network(**floats, activation=header["network"]["activation"], info=header["network"]["info"]),
-            **{name: np.array(arrays[name], dtype=np.int64) for name in (*_ARRAYS, "d", "g")},
+            **{name: _codes(name, arrays[name]) for name in (*_ARRAYS, "d", "g")},
         )
-        _check(q)
+        check(q)
     except KeyError as error:
         raise FileFormatError(f"{path}: {error.args[0]} is missing from this quantised network") from None
     except (TypeError, ValueError, AttributeError) as error:
@@ -253,20 +262,62 @@ def load_quantized(path: str | os.PathLike[str]) -> QuantizedNetwork:
     return q
 
 
-def _check(q: QuantizedNetwork) -> None:
-    """Raise ValueError where shapes, ranges, or the proof of the accumulator do not hold."""
+def _codes(name: str, array: Any) -> IntArray:
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{name} must hold integer codes, not {array.dtype}")
+    return np.array(array, dtype=np.int64)
+
+
+def check(q: QuantizedNetwork) -> None:
+    """Raise ValueError where shapes, ranges, scales, or the proof of the accumulator do not hold."""
     n, m, o = q.network.units, q.network.inputs, q.network.outputs
     leak = (n,) if q.leaky else (0,)
     shapes = {"W": (n, n), "W_in": (n, m), "b": (n,), "W_out": (o, n), "b_out": (o,), "h0": (n,), "d": leak, "g": leak}
     for name, shape in shapes.items():
         if getattr(q, name).shape != shape:
             raise ValueError(f"{name} must have the shape {shape}, not {getattr(q, name).shape}")
-    f = q.formats
-    for name, form in (("W", f.W), ("W_in", f.W_in), ("W_out", f.W_out), ("h0", f.state)):
-        if np.any(np.abs(getattr(q, name)) > form.max_code):
+    f, a = q.formats, q.activation
+    bias = Format(52, 0)
+    ranges = {"W": f.W, "W_in": f.W_in, "b": bias, "W_out": f.W_out, "b_out": bias, "h0": f.state}
+    for name, form in (ranges | {"d": f.leak, "g": f.leak} if f.leak else ranges).items():
+        codes = getattr(q, name)
+        if codes.size and max(int(codes.max()), -int(codes.min())) > form.max_code:
             raise ValueError(f"{name} has a code outside its format of {form.bits} bits")
+    if min(f.x_shift, f.h_shift) != 0 or max(f.x_shift, f.h_shift) < 0 or f.operand_bits > MAX_OPERAND_BITS:
+        raise ValueError(f"operand shifts of {f.x_shift} and {f.h_shift} bits: one must be 0, the other not negative")
+    if f.W.frac + f.h.frac + f.h_shift != f.acc.frac or f.W_in.frac + f.x.frac + f.x_shift != f.acc.frac:
+        raise ValueError("recurrent products, input products and accumulator have different scales")
+    if f.W_out.frac + f.h.frac + f.h_shift != f.z.frac:
+        raise ValueError("readout products and readout have different scales")
+    if a.name != q.network.activation:
+        raise ValueError(f"an activation table of {a.name} for a network with {q.network.activation}")
+    if f.state.bits - f.h.bits != f.guard or f.guard < 0 or q.gain_shift < 0:
+        raise ValueError("the kept state must have the range of the multiplied one, and no fewer fraction bits")
+    if not q.leaky and not f.state == f.h == a.out:
+        raise ValueError("without a leak, the activation's result, the kept and the multiplied state have one format")
+    _check_sums(q)
+
+
+def _check_sums(q: QuantizedNetwork) -> None:
+    """Raise ValueError unless every sum and every shifted sum stays inside its word, and below MAX_SUM."""
+    f = q.formats
     proof = q.overflow_proof()
-    if proof["bits_needed"] > proof["accumulator_bits"]:
-        raise ValueError(f"the accumulator needs {proof['bits_needed']} bits and has {proof['accumulator_bits']}")
-    if f.W.frac + f.h.frac + f.h_shift != f.W_in.frac + f.x.frac + f.x_shift:
-        raise ValueError("recurrent and input products have different scales")
+    for name, form, bound in (("accumulator", f.acc, "largest_state_row"), ("readout", f.z, "largest_readout_row")):
+        if proof[bound] > form.max_code:
+            raise ValueError(f"the {name} needs {signed_bits(proof[bound])} bits and has {form.bits}")
+    sums = max(proof["largest_state_row"], proof["largest_readout_row"])
+    if sums >= MAX_SUM:
+        raise ValueError(f"sums up to {sums} are not below 2**50: smaller biases, or shorter words")
+    if q.pre_shift > 60 or proof["largest_state_row"] << max(-q.pre_shift, 0) >= 2**62:
+        raise ValueError(
+            f"products in steps of 2**{-f.acc.frac} are too far from the activation's steps of "
+            f"2**{-q.activation.in_frac}: scale the weights or the ranges"
+        )
+    if f.leak is not None:
+        tops = f.state.max_code, q.activation.out.max_code << q.gain_shift
+        reach = max(abs(d) * tops[0] + abs(g) * tops[1] for d, g in zip(q.d.tolist(), q.g.tolist(), strict=True))
+        if reach >= MAX_SUM or f.leak.frac > 60:
+            raise ValueError(
+                f"a kept state of {f.state.bits} bits, with decay and gain in steps of 2**{-f.leak.frac}, "
+                "gives sums that are not below 2**50: less range, fewer guard bits, or larger gains"
+            )
