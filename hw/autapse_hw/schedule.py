@@ -92,8 +92,8 @@ class Schedule:
 
     @property
     def tile_cycles(self) -> int:
-        """Cycles a tile takes: its columns, or the drain of its rows where there are more of them."""
-        return max(self.cols, self.lanes)
+        """Cycles a tile takes: its columns, or the drain of its rows where there are more of them; at least 3."""
+        return max(self.cols, self.lanes, 3)
 
     @property
     def stall(self) -> int:

@@ -80,46 +80,52 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         # `cycle` counts the cycles of a tile: its columns first, then what the drain of many rows or, in the last tile
-        # of a step, the dependency on the last state elements makes it wait. In the last of them the next pass is
-        # chosen, so that its first column follows without a bubble. What the choice depends on is decoded a cycle
-        # earlier, into registers; a pass has at least two cycles, so none of it is out of date.
+        # of a step, the dependency on the last state elements makes it wait. The next pass is chosen while the last
+        # cycle of a pass is still to come, so that its first column follows without a bubble, and so that the choice
+        # is a register: `go_step` or `go_flush` high in a cycle means that the first column is issued in the next.
         s = self._schedule
         m = Module()
-        active, flush, owed = Signal(), Signal(), Signal()
+        idle, flush, owed = Signal(init=1), Signal(), Signal()
         cycle, tile = Signal(range(s.tile_cycles + s.stall)), Signal(range(s.tiles))
-        final_tile, tile_end, may_step, may_flush = Signal(), Signal(), Signal(), Signal()
-        free, go_step, go_flush = Signal(), Signal(), Signal()
+        final_tile, before_end, tile_end, pass_end = Signal(), Signal(), Signal(), Signal()
+        go_step, go_flush, go = Signal(), Signal(), Signal()
         m.d.comb += [
-            free.eq(~active | (tile_end & final_tile)),
-            go_step.eq(free & may_step),
-            go_flush.eq(free & may_flush),
-            self.begin_readout.eq((go_step | go_flush) & owed),
-            self.busy.eq(active | owed),
+            go.eq(go_step | go_flush),
+            self.begin_readout.eq(go & owed),
+            self.busy.eq(~idle | owed | go),
         ]
-        wanted = self.inputs_ready.bit_select(self.next_page, 1) & (self.readout_room | ~owed)
-        m.d.sync += [may_step.eq(self.start & wanted), may_flush.eq(~wanted & owed & self.readout_room)]
-
+        will_be_free, inputs_wait = Signal(), Signal()
+        m.d.comb += [
+            will_be_free.eq(self.start & ((before_end & final_tile) | ((idle | pass_end) & ~go))),
+            inputs_wait.eq(self.inputs_ready.bit_select(self.next_page, 1)),
+        ]
+        m.d.sync += [
+            go_step.eq(will_be_free & inputs_wait & (self.readout_room | ~owed)),
+            go_flush.eq(will_be_free & ~inputs_wait & owed & self.readout_room),
+            before_end.eq(cycle == Mux(final_tile & ~flush, s.tile_cycles + s.stall - 3, s.tile_cycles - 3)),
+            tile_end.eq(before_end),
+            pass_end.eq(before_end & final_tile),
+            self.last.eq(self.issue & (self.column == s.cols - 2)),
+            cycle.eq(cycle + 1),
+        ]
+        with m.If(self.last):
+            m.d.sync += self.issue.eq(0)
+        with m.If(self.issue):
+            m.d.sync += [self.column.eq(self.column + 1), self.weight.eq(self.weight + 1)]
         with m.If(tile_end):
-            m.d.sync += [cycle.eq(0), self.column.eq(0), self.issue.eq(1), self.last.eq(0), tile_end.eq(0)]
+            m.d.sync += [cycle.eq(0), self.column.eq(0), self.issue.eq(~pass_end)]
             m.d.sync += [tile.eq(tile + 1), self.first_row.eq(self.first_row + s.lanes)]
-            m.d.sync += self.weight.eq(self.weight + 1)
             m.d.sync += final_tile.eq(tile + 1 == Mux(flush, s.readout_tiles - 1, s.tiles - 1))
-        with m.Elif(active):
-            end = Mux(final_tile & ~flush, s.tile_cycles + s.stall - 2, s.tile_cycles - 2)
-            m.d.sync += [cycle.eq(cycle + 1), tile_end.eq(cycle == end), self.last.eq(cycle == s.cols - 2)]
-            with m.If(self.last):
-                m.d.sync += self.issue.eq(0)
-            with m.Elif(self.issue):
-                m.d.sync += [self.column.eq(self.column + 1), self.weight.eq(self.weight + 1)]
-        with m.If(free):
-            m.d.sync += [active.eq(0), self.issue.eq(0)]
-        with m.If(go_step | go_flush):
-            m.d.sync += [active.eq(1), flush.eq(go_flush), self.emits.eq(owed), owed.eq(go_step)]
+        with m.If(pass_end):
+            m.d.sync += idle.eq(1)
+        with m.If(idle):
+            m.d.sync += before_end.eq(0)
+        with m.If(go):
+            m.d.sync += [idle.eq(0), flush.eq(go_flush), self.emits.eq(owed), owed.eq(go_step)]
             m.d.sync += [self.issue.eq(1), cycle.eq(0), tile.eq(0), self.weight.eq(0), self.column.eq(0)]
             m.d.sync += [self.first_row.eq(0), self.page.eq(self.next_page)]
             m.d.sync += self.last_row.eq(Mux(go_flush, s.outputs - 1, s.rows - 1))
             m.d.sync += final_tile.eq(Mux(go_flush, s.readout_tiles == 1, s.tiles == 1))
-            m.d.sync += [may_step.eq(0), may_flush.eq(0)]
         with m.If(go_step):
             m.d.sync += self.next_page.eq(~self.next_page)
 

@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import delayed, delayed_flag, registered, saturate, shift_round, successor, symmetric
+from autapse_hw.buffers import SkidBuffer
 from autapse_hw.schedule import GUARD_LATENCY
 from autapse_hw.update import LeakyUpdate
 
@@ -92,13 +93,17 @@ class StateStore(wiring.Component):
         else:
             h, h_valid = self._plain_path(m, operands, load, load_value)
 
+        m.submodules.arrived = arrived = SkidBuffer(signed(f.x.bits))
+        wiring.connect(m, wiring.flipped(self.i), arrived.i)
+        take = Signal()
         m.d.comb += [
             read.en.eq(1),
             read.addr.eq(Cat(self.column, self.page)),
             self.operand.eq(read.data),
-            self.i.ready.eq(self.loaded & ~h_valid & ~self.inputs_ready.bit_select(input_page, 1)),
+            arrived.o.ready.eq(self.loaded & ~h_valid & ~self.inputs_ready.bit_select(input_page, 1)),
+            take.eq(arrived.o.valid & arrived.o.ready),
         ]
-        x = symmetric(self.i.payload)
+        x = symmetric(arrived.o.payload)
         with m.If(h_valid):
             m.d.comb += [write.addr.eq(Cat(state_column, state_page)), write.data.eq(h.shift_left(f.h_shift))]
             m.d.comb += write.en.eq(1)
@@ -108,10 +113,10 @@ class StateStore(wiring.Component):
         with m.Else():
             address = Cat(input_column, Const(0, ceil_log2(cols)))[: ceil_log2(cols)]
             m.d.comb += [write.addr.eq(Cat(address, input_page)), write.data.eq(x.shift_left(f.x_shift))]
-            m.d.comb += write.en.eq(self.i.valid & self.i.ready)
+            m.d.comb += write.en.eq(take)
 
         m.d.sync += self.inputs_ready.eq(self.inputs_ready & ~self.inputs_done)
-        with m.If(self.i.valid & self.i.ready):
+        with m.If(take):
             m.d.sync += input_column.eq(successor(input_column, first))
             with m.If(input_column == first - 1):
                 m.d.sync += input_page.eq(~input_page)

@@ -1,11 +1,12 @@
 """Core and serial link together: everything between the pins of a board, for any board and any simulator."""
 
 from amaranth.hdl import Module, Shape, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.protocol import Identity
 from autapse.quantized import QuantizedNetwork
+from autapse_hw.buffers import StreamRegister
 from autapse_hw.core import Core
 from autapse_hw.lanes import GENERIC, LaneForm
 from autapse_hw.link import Link
@@ -25,37 +26,6 @@ def identity_of(q: QuantizedNetwork, lanes: int, clock_hz: float) -> Identity:
         lanes=lanes,
         clock_hz=round(clock_hz),
     )
-
-
-class StreamRegister(wiring.Component):
-    """One register in a stream, so that no logic path leads through it in either direction; every other cycle at best.
-
-    Members
-    -------
-    i, o : In, Out stream of `shape`
-        What comes in goes out.
-    clear : In(1)
-        Drop what is held.
-    """
-
-    i: stream.Interface
-    o: stream.Interface
-    clear: Signal
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "clear": In(1)})
-
-    def elaborate(self, platform: object) -> Module:
-        # Full or empty; it fills only when empty.
-        m = Module()
-        m.d.comb += self.i.ready.eq(~self.o.valid)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [self.o.payload.eq(self.i.payload), self.o.valid.eq(1)]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(self.clear):
-            m.d.sync += self.o.valid.eq(0)
-        return m
 
 
 class System(wiring.Component):
