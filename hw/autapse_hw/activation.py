@@ -77,12 +77,12 @@ class ActivationUnit(wiring.Component):
         m.d.comb += [port.en.eq(1), port.addr.eq(index)]
         parts, at = [], 0
         for bits in widths:
-            parts.append(port.data[at : at + bits])
+            parts.append(delayed(m, port.data[at : at + bits], 1))
             at += bits
         c0 = parts[0]
         if s.degree == 0:
             return c0
-        dx = delayed(m, self.magnitude[: s.shift], 1)
+        dx = delayed(m, self.magnitude[: s.shift], 2)
         slope, product_latency = parts[1], multiply_latency(s.shift)
         if s.degree == 2:
             bend = multiply(m, parts[2], dx).shift_right(s.shift)

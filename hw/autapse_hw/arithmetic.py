@@ -76,40 +76,41 @@ def successor(counter: Value, count: int) -> Value:
 
 def multiply_latency(bits: int) -> int:
     """Cycles of :func:`multiply` for a second factor of so many bits."""
-    return 1 + max(0, math.ceil(math.log2(-(-bits // 2))))
+    return 2 + max(0, math.ceil(math.log2(-(-bits // 2))))
 
 
 def multiply(m: Module, a: Value, b: Value) -> Value:
     """The product of `a` and `b`, both signed or both unsigned, `multiply_latency(len(b))` cycles later.
 
-    Made of adders only, one to a stage, for the few products beside the lanes: a digit of two bits of `b` selects 0 to
-    3 times `a` (the top digit of a signed one -2 to 1 times), and a tree of registers adds them.
+    Made of adders only, one to a stage, for the few products beside the lanes. The first stage makes 3a, and -a for a
+    signed product; in the second each digit of two bits of `b` selects 0, 1, 2 or 3 times a, or 0, 1, -2 or -1 times
+    for the top digit of a signed one; then a tree adds.
     """
     signed = a.shape().signed
-    terms = []
+    triple, minus = _stage(m, a + a.shift_left(1)), _stage(m, -a if signed else a)
+    a, digits = _stage(m, a), _stage(m, b)
+    rows = []
     for at in range(0, len(b), 2):
-        digit = b[at : at + 2]
-        top = signed and at + 2 >= len(b)
-        low, high = Mux(digit[0], a, 0), Mux(digit[1], a, 0) if len(digit) == 2 else None
-        if top:
-            term = -low if high is None else low - high.shift_left(1)
+        digit = digits[at : at + 2]
+        if signed and at + 2 >= len(b):
+            two, three = minus.shift_left(1), minus
+            if len(digit) == 1:  # a sign alone
+                digit = digit.replicate(2)
         else:
-            term = low if high is None else low + high.shift_left(1)
-        terms.append((at, term))
-    rows = [(at, _stage(m, term)) for at, term in terms]
+            two, three = a.shift_left(1), triple
+        rows.append((at, _stage(m, Mux(digit == 0, 0, Mux(digit == 1, a, Mux(digit == 2, two, three))))))
     while len(rows) > 1:
-        pairs = [rows[k : k + 2] for k in range(0, len(rows), 2)]
-        rows = [
-            (
-                pair[0][0],
-                _stage(
-                    m, pair[0][1] + pair[1][1].shift_left(pair[1][0] - pair[0][0]) if len(pair) == 2 else pair[0][1]
-                ),
-            )
-            for pair in pairs
-        ]
+        rows = [_added(m, rows[k : k + 2]) for k in range(0, len(rows), 2)]
     product = rows[0][1][: len(a) + len(b)]
     return product.as_signed() if signed else product
+
+
+def _added(m: Module, pair: list[tuple[int, Value]]) -> tuple[int, Value]:
+    """The sum of one or two rows, each with the bit where it begins, in a register."""
+    (low, total), *rest = pair
+    for high, row in rest:
+        total = total + row.shift_left(high - low)
+    return low, _stage(m, total)
 
 
 def _stage(m: Module, value: Value) -> Value:

@@ -1,6 +1,6 @@
 """The core: a quantised network as a circuit with a stream of inputs and a stream of outputs."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, signed
+from amaranth.hdl import Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -9,9 +9,9 @@ from autapse.quantized import QuantizedNetwork
 from autapse_hw.activation import ActivationUnit
 from autapse_hw.arithmetic import delayed, delayed_flag
 from autapse_hw.drain import Drain
-from autapse_hw.lanes import GENERIC, Accumulator, LaneForm, get_form
+from autapse_hw.lanes import GENERIC, LaneForm, get_form
 from autapse_hw.outputs import OutputBuffer
-from autapse_hw.schedule import ISSUE_TO_LANES, Schedule
+from autapse_hw.schedule import OPERAND_REGISTER, Schedule
 from autapse_hw.sequencer import Sequencer
 from autapse_hw.state import StateStore
 from autapse_hw.weights import words
@@ -73,35 +73,31 @@ class Core(wiring.Component):
     def __init__(self, q: QuantizedNetwork, lanes: int, form: str | LaneForm = GENERIC) -> None:
         self.q, self.form = q, get_form(form)
         self.schedule = Schedule.of(q, lanes, self.form)
-        bits = q.formats.W.bits, q.formats.operand_bits
-        if not self.form.takes(*bits):
-            raise ValueError(
-                f"lane form {self.form.name} takes weights of {self.form.weight_bits} and operands of "
-                f"{self.form.operand_bits} bits, not {bits[0]} and {bits[1]}"
-            )
+        f = q.formats
+        if (shortage := self.form.shortage(f.W.bits, f.operand_bits, f.acc_bits)) is not None:
+            raise ValueError(shortage)
         super().__init__({**_members(q), "clear": In(1)})
 
     def elaborate(self, platform: object) -> Module:
         # Clearing is a reset of everything that is not a memory; loading h0 follows every reset. The strobe is
-        # registered, so that no path leads from outside into all registers of the core; until the reset has come, both
-        # streams are closed.
+        # registered, so that no path leads from outside into all registers of the core. While the reset is on, what the
+        # streams do inside is undone by it; outside they are closed, so that nothing new is lost.
         m = Module()
         engine = _Engine(self.q, self.schedule, self.form)
         clearing = Signal()
-        closed = self.clear | clearing
         m.d.sync += clearing.eq(self.clear)
         m.submodules.engine = ResetInserter(clearing)(engine)
         m.d.comb += [
             engine.i.payload.eq(self.i.payload),
-            engine.i.valid.eq(self.i.valid & ~closed),
-            self.i.ready.eq(engine.i.ready & ~closed),
+            engine.i.valid.eq(self.i.valid),
+            self.i.ready.eq(engine.i.ready & ~clearing),
             self.o.payload.eq(engine.o.payload),
-            self.o.valid.eq(engine.o.valid & ~closed),
-            engine.o.ready.eq(self.o.ready & ~closed),
-            self.busy.eq(engine.busy | closed),
+            self.o.valid.eq(engine.o.valid & ~clearing),
+            engine.o.ready.eq(self.o.ready),
+            self.busy.eq(engine.busy | clearing),
             engine.state_index.eq(self.state_index),
             self.state_value.eq(engine.state_value),
-            self.retire.eq(engine.retire & ~closed),
+            self.retire.eq(engine.retire & ~clearing),
             self.retire_value.eq(engine.retire_value),
         ]
         return m
@@ -150,25 +146,20 @@ class _Engine(wiring.Component):
         ]
 
         # Where nothing was issued the operand register is cleared, and the lanes add nothing.
-        m.submodules.bank = bank = self.form.bank(s.lanes, f.W.bits, f.operand_bits)
-        issued = delayed_flag(m, sequencer.issue, 1)
-        ahead = ISSUE_TO_LANES + self.form.latency - 1  # one cycle before the products
-        prepare = delayed_flag(m, sequencer.last, ahead)
-        last = delayed_flag(m, prepare, 1) | ~store.loaded
+        m.submodules.bank = bank = self.form.bank(
+            s.lanes, f.W.bits, f.operand_bits, f.acc_bits, self.form.segments(f.acc_bits)
+        )
+        behind = self.form.read_latency - 1
+        issued = delayed_flag(m, sequencer.issue, 1 + behind)
         v = Signal(signed(f.operand_bits))
-        m.d.sync += v.eq(Mux(issued, store.operand, 0))
-        m.d.comb += [bank.v.eq(v), bank.w.eq(weight.data)]
-        product_bits = f.W.bits + f.operand_bits - 1
-        totals = []
-        for k in range(s.lanes):
-            lane = Accumulator(product_bits=product_bits, acc_bits=f.acc_bits, segments=self.form.segments(f.acc_bits))
-            m.submodules[f"lane_{k}"] = lane
-            m.d.comb += [lane.p.eq(bank.p.word_select(k, product_bits)), lane.last.eq(last)]
-            totals.append(lane.total)
+        m.d.sync += v.eq(Mux(issued, delayed(m, store.operand, behind), 0))
+        m.d.comb += [bank.v.eq(v), bank.w.eq(delayed(m, weight.data, behind)), bank.clear.eq(~store.loaded)]
 
+        ahead = self.form.read_latency + OPERAND_REGISTER + self.form.latency - 1  # one cycle before the sums
         m.d.comb += [
-            drain.totals.eq(Cat(*totals)),
-            drain.prepare.eq(prepare),
+            drain.sums.eq(bank.sums),
+            drain.clear.eq(~store.loaded),
+            drain.prepare.eq(delayed_flag(m, sequencer.last, ahead)),
             drain.first_row.eq(delayed(m, sequencer.first_row, ahead)),
             drain.last_row.eq(delayed(m, sequencer.last_row, ahead)),
             drain.emits.eq(delayed(m, sequencer.emits, ahead)),

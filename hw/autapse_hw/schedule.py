@@ -11,22 +11,26 @@ from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
 
-#: Cycles from the address of a column to its weights and operand at the multipliers: memory, operand register.
-ISSUE_TO_LANES = 2
-#: From a row's last product to its sum at the head of the drain: one cycle, and one more for each further segment.
-PRODUCT_TO_HEAD = 1
-#: From the head of the drain: bias, rounding increment, rounding, magnitude.
-HEAD_TO_MAGNITUDE = 4
+#: Cycles from the address of a column to its weights and operand at the lanes: those of the memory, and this one for
+#: the operand register.
+OPERAND_REGISTER = 1
+#: From a row's sum to the head of the drain.
+SUM_TO_HEAD = 1
+#: From the head of the drain: difference, bias, rounding increment, rounding, magnitude; and one cycle for each
+#: segment of the sums beyond the first.
+HEAD_TO_MAGNITUDE = 5
 #: The rounding of a leaky state with guard bits to the multiplied one: rounding, saturation.
 GUARD_LATENCY = 2
 
 
 def activation_latency(activation: Activation) -> int:
-    """Cycles from a magnitude to the activation's result: table, polynomial, limit, sign."""
-    if activation.segments is None or activation.segments.degree == 0:
+    """Cycles from a magnitude to the activation's result: table and its register, polynomial, limit, sign."""
+    if activation.segments is None:
         return 3
+    if activation.segments.degree == 0:
+        return 4
     product = multiply_latency(activation.segments.shift)
-    return 4 + product if activation.segments.degree == 1 else 5 + 2 * product
+    return 5 + product if activation.segments.degree == 1 else 6 + 2 * product
 
 
 def leak_latency(q: QuantizedNetwork) -> int:
@@ -69,7 +73,9 @@ class Schedule:
     def of(cls, q: QuantizedNetwork, lanes: int, form: str | LaneForm = GENERIC) -> "Schedule":
         """The schedule of `q` on `lanes` lanes of that form."""
         form = get_form(form)
-        latency = ISSUE_TO_LANES + form.latency + PRODUCT_TO_HEAD + form.segments(q.formats.acc_bits) - 1
+        latency = (
+            form.read_latency + OPERAND_REGISTER + form.latency + SUM_TO_HEAD + form.segments(q.formats.acc_bits) - 1
+        )
         latency += HEAD_TO_MAGNITUDE + activation_latency(q.activation) + 1
         if q.leaky:
             latency += leak_latency(q) + (GUARD_LATENCY if q.formats.guard else 0)

@@ -86,8 +86,21 @@ class Sequencer(wiring.Component):
         s = self._schedule
         m = Module()
         idle, flush, owed = Signal(init=1), Signal(), Signal()
-        cycle, tile = Signal(range(s.tile_cycles + s.stall)), Signal(range(s.tiles))
-        final_tile, before_end, tile_end, pass_end = Signal(), Signal(), Signal(), Signal()
+        # These are set whenever a pass begins, and need no reset of their own.
+        cycle = Signal(range(s.tile_cycles + s.stall), reset_less=True)
+        tile, final_tile = Signal(range(s.tiles), reset_less=True), Signal(reset_less=True)
+        column, weight = (Signal.like(port, reset_less=True) for port in (self.column, self.weight))
+        page, emits = Signal(reset_less=True), Signal(reset_less=True)
+        first_row, last_row = (Signal.like(port, reset_less=True) for port in (self.first_row, self.last_row))
+        m.d.comb += [
+            self.column.eq(column),
+            self.weight.eq(weight),
+            self.page.eq(page),
+            self.emits.eq(emits),
+            self.first_row.eq(first_row),
+            self.last_row.eq(last_row),
+        ]
+        before_end, tile_end, pass_end = Signal(), Signal(), Signal()
         go_step, go_flush, go = Signal(), Signal(), Signal()
         m.d.comb += [
             go.eq(go_step | go_flush),
@@ -105,30 +118,30 @@ class Sequencer(wiring.Component):
             before_end.eq(cycle == Mux(final_tile & ~flush, s.tile_cycles + s.stall - 3, s.tile_cycles - 3)),
             tile_end.eq(before_end),
             pass_end.eq(before_end & final_tile),
-            self.last.eq(self.issue & (self.column == s.cols - 2)),
+            self.last.eq(self.issue & (column == s.cols - 2)),
             cycle.eq(cycle + 1),
         ]
         with m.If(self.last):
             m.d.sync += self.issue.eq(0)
         with m.If(self.issue):
-            m.d.sync += [self.column.eq(self.column + 1), self.weight.eq(self.weight + 1)]
+            m.d.sync += [column.eq(column + 1), weight.eq(weight + 1)]
         with m.If(tile_end):
-            m.d.sync += [cycle.eq(0), self.column.eq(0), self.issue.eq(~pass_end)]
-            m.d.sync += [tile.eq(tile + 1), self.first_row.eq(self.first_row + s.lanes)]
+            m.d.sync += [cycle.eq(0), column.eq(0), self.issue.eq(~pass_end)]
+            m.d.sync += [tile.eq(tile + 1), first_row.eq(first_row + s.lanes)]
             m.d.sync += final_tile.eq(tile + 1 == Mux(flush, s.readout_tiles - 1, s.tiles - 1))
         with m.If(pass_end):
             m.d.sync += idle.eq(1)
         with m.If(idle):
             m.d.sync += before_end.eq(0)
         with m.If(go):
-            m.d.sync += [idle.eq(0), flush.eq(go_flush), self.emits.eq(owed), owed.eq(go_step)]
-            m.d.sync += [self.issue.eq(1), cycle.eq(0), tile.eq(0), self.weight.eq(0), self.column.eq(0)]
-            m.d.sync += [self.first_row.eq(0), self.page.eq(self.next_page)]
-            m.d.sync += self.last_row.eq(Mux(go_flush, s.outputs - 1, s.rows - 1))
+            m.d.sync += [idle.eq(0), flush.eq(go_flush), emits.eq(owed), owed.eq(go_step)]
+            m.d.sync += [self.issue.eq(1), cycle.eq(0), tile.eq(0), weight.eq(0), column.eq(0)]
+            m.d.sync += [first_row.eq(0), page.eq(self.next_page)]
+            m.d.sync += last_row.eq(Mux(go_flush, s.outputs - 1, s.rows - 1))
             m.d.sync += final_tile.eq(Mux(go_flush, s.readout_tiles == 1, s.tiles == 1))
         with m.If(go_step):
             m.d.sync += self.next_page.eq(~self.next_page)
 
-        done = ~flush & final_tile & self.issue & (self.column == s.inputs)
-        m.d.comb += self.inputs_done.eq(Cat(done & ~self.page, done & self.page))
+        done = ~flush & final_tile & self.issue & (column == s.inputs)
+        m.d.comb += self.inputs_done.eq(Cat(done & ~page, done & page))
         return m

@@ -95,31 +95,32 @@ class StateStore(wiring.Component):
 
         m.submodules.arrived = arrived = SkidBuffer(signed(f.x.bits))
         wiring.connect(m, wiring.flipped(self.i), arrived.i)
-        take = Signal()
+        room, take, final = Signal(), Signal(), Signal(init=first == 1)
         m.d.comb += [
             read.en.eq(1),
             read.addr.eq(Cat(self.column, self.page)),
             self.operand.eq(read.data),
-            arrived.o.ready.eq(self.loaded & ~h_valid & ~self.inputs_ready.bit_select(input_page, 1)),
+            arrived.o.ready.eq(room & ~h_valid),
             take.eq(arrived.o.valid & arrived.o.ready),
+            write.en.eq(h_valid | take),
         ]
-        x = symmetric(arrived.o.payload)
+        address = Cat(input_column, Const(0, ceil_log2(cols)))[: ceil_log2(cols)]
+        m.d.comb += [write.addr.eq(Cat(address, input_page))]
+        m.d.comb += write.data.eq(symmetric(arrived.o.payload).shift_left(f.x_shift))
         with m.If(h_valid):
             m.d.comb += [write.addr.eq(Cat(state_column, state_page)), write.data.eq(h.shift_left(f.h_shift))]
-            m.d.comb += write.en.eq(1)
             m.d.sync += state_column.eq(state_column + 1)
             with m.If(state_column == cols - 1):
                 m.d.sync += [state_column.eq(first), state_page.eq(~state_page)]
-        with m.Else():
-            address = Cat(input_column, Const(0, ceil_log2(cols)))[: ceil_log2(cols)]
-            m.d.comb += [write.addr.eq(Cat(address, input_page)), write.data.eq(x.shift_left(f.x_shift))]
-            m.d.comb += write.en.eq(take)
 
+        # `room` says whether the page that the next input goes to is free. It is worked out a cycle ahead.
+        here, there = (self.inputs_ready.bit_select(page, 1) for page in (input_page, ~input_page))
+        m.d.sync += room.eq(self.loaded & ~Mux(take & final, there, here))
         m.d.sync += self.inputs_ready.eq(self.inputs_ready & ~self.inputs_done)
         with m.If(take):
-            m.d.sync += input_column.eq(successor(input_column, first))
-            with m.If(input_column == first - 1):
-                m.d.sync += input_page.eq(~input_page)
+            m.d.sync += [input_column.eq(successor(input_column, first)), final.eq(input_column == max(first - 2, 0))]
+            with m.If(final):
+                m.d.sync += [input_page.eq(~input_page), final.eq(first == 1)]
                 m.d.sync += self.inputs_ready.bit_select(input_page, 1).eq(1)
         return m
 
@@ -142,17 +143,17 @@ class StateStore(wiring.Component):
     def _plain_path(self, m: Module, operands: Memory, load: Signal, load_value: Value) -> tuple[Value, Value]:
         """h = y; the kept state is the multiplied one, and is read from the operands."""
         q, f = self._q, self._q.formats
-        valid = delayed_flag(m, self.y_next, 1)
-        m.d.comb += [self.retire.eq(valid), self.retire_value.eq(self.y)]
+        valid = delayed_flag(m, self.y_next | load, 1)
+        loading = delayed_flag(m, load, 1)
+        m.d.comb += [self.retire.eq(valid & ~loading), self.retire_value.eq(self.y)]
         peek = operands.read_port()
-        page = delayed(m, self.next_page, 1)
-        column = delayed(m, (self.state_index + q.inputs)[: ceil_log2(q.inputs + q.units)], 1)
+        column = (self.state_index + q.inputs)[: ceil_log2(q.inputs + q.units)]
         m.d.comb += [
             peek.en.eq(1),
-            peek.addr.eq(Cat(column, page)),
-            self.state_value.eq(Value.cast(peek.data).as_signed().shift_right(f.h_shift)),
+            peek.addr.eq(Cat(column, self.next_page)),
+            self.state_value.eq(delayed(m, peek.data, 1).shift_right(f.h_shift)),
         ]
-        return Mux(load, load_value, self.y)[: f.h.bits].as_signed(), valid | load
+        return Mux(loading, delayed(m, load_value, 1), self.y)[: f.h.bits].as_signed(), valid
 
     def _leaky_path(self, m: Module, load: Signal, load_value: Value) -> tuple[Value, Value]:
         """h = the kept state, rounded by the guard bits."""
@@ -163,8 +164,8 @@ class StateStore(wiring.Component):
             update.valid.eq(self.y_next),
             update.load.eq(load),
             update.load_value.eq(load_value),
-            update.index.eq(delayed(m, self.state_index, 1)),
-            self.state_value.eq(update.value),
+            update.index.eq(self.state_index),
+            self.state_value.eq(delayed(m, update.value, 1)),
             self.retire.eq(update.written & ~load),
             self.retire_value.eq(update.state),
         ]

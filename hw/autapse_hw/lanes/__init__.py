@@ -1,74 +1,85 @@
 """Multiply-accumulate lanes: one contract, one form for each kind of silicon.
 
-A form is a bank of multipliers; the accumulators behind it are the same for all. What a form can do stands in its
-:class:`LaneForm`, which the schedule, the resource estimate and the core read.
+A form is a bank of lanes. What it can do stands in its :class:`LaneForm`, which the schedule, the resource estimate
+and the core read.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from amaranth.lib import wiring
-
-from autapse_hw.lanes.accumulator import Accumulator
 from autapse_hw.lanes.ecp5 import Mult18Bank
-from autapse_hw.lanes.generic import GenericBank
-from autapse_hw.lanes.ice40 import Mac8x8Bank, Mac16Bank
+from autapse_hw.lanes.generic import Bank, GenericBank
+from autapse_hw.lanes.ice40 import Mac8x8Bank, Mac16Bank, Mac16SumBank
 
-__all__ = ["FORMS", "GENERIC", "Accumulator", "LaneForm", "get_form"]
+__all__ = ["FORMS", "GENERIC", "Bank", "LaneForm", "get_form"]
 
 
 @dataclass(frozen=True)
 class LaneForm:
-    """A way to build the multipliers.
+    """A way to build the lanes.
 
     Attributes
     ----------
     name
         How a user names it.
-    latency
-        Cycles from weights and operand to products.
-    weight_bits, operand_bits
+    bank
+        The component.
+    weight_bits, operand_bits, acc_bits
         The longest words it takes.
     segment_bits
-        The longest carry chain of the accumulators; longer sums are cut into segments, a cycle apart.
+        The longest carry chain of the sums; longer ones are cut into segments, a cycle apart.
     lanes_per_block
         Lanes that share a DSP block; 0 where none is used.
-    bank
-        ``bank(lanes, weight_bits, operand_bits)`` makes the multipliers.
+    read_latency
+        Cycles of the operand and weight memories: 2 with a register behind them, where a block RAM is slow.
     """
 
     name: str
-    latency: int
+    bank: type[Bank]
     weight_bits: int
     operand_bits: int
+    acc_bits: int
     segment_bits: int
     lanes_per_block: int
-    bank: Callable[[int, int, int], wiring.Component]
+    read_latency: int = 1
+
+    @property
+    def latency(self) -> int:
+        """Cycles from weights and operand to a sum that contains them."""
+        return self.bank.latency
 
     def segments(self, acc_bits: int) -> int:
-        """Pieces of an accumulator of that width."""
+        """Pieces of a sum of that width."""
         return -(-acc_bits // self.segment_bits)
 
-    def takes(self, weight_bits: int, operand_bits: int) -> bool:
-        """Whether words of this length fit."""
-        return weight_bits <= self.weight_bits and operand_bits <= self.operand_bits
+    def shortage(self, weight_bits: int, operand_bits: int, acc_bits: int) -> str | None:
+        """Why words of these lengths do not fit, or None."""
+        for what, needed, taken in (
+            ("weights", weight_bits, self.weight_bits),
+            ("operands", operand_bits, self.operand_bits),
+            ("sums", acc_bits, self.acc_bits),
+        ):
+            if needed > taken:
+                return f"lane form {self.name} takes {what} of up to {taken} bits, not {needed}"
+        return None
 
 
-GENERIC = LaneForm("generic", GenericBank.latency, 64, 64, 32, 0, GenericBank)
+GENERIC = LaneForm("generic", GenericBank, 64, 64, 64, 32, 0)
 
 #: Every form by name.
 FORMS: Mapping[str, LaneForm] = {
     form.name: form
     for form in (
         GENERIC,
-        LaneForm("mac16", Mac16Bank.latency, 16, 16, 20, 1, Mac16Bank),
-        LaneForm("mac8x8", Mac8x8Bank.latency, 8, 8, 24, 2, Mac8x8Bank),
-        LaneForm("mult18", Mult18Bank.latency, 18, 18, 48, 1, Mult18Bank),
+        LaneForm("mac16", Mac16Bank, 16, 16, 64, 18, 1),
+        LaneForm("mac16sum", Mac16SumBank, 16, 16, 32, 32, 1),
+        LaneForm("mac8x8", Mac8x8Bank, 8, 8, 64, 16, 2),
+        LaneForm("mult18", Mult18Bank, 18, 18, 64, 48, 1, read_latency=2),
     )
 }
 
 
-def get_form(form: "str | LaneForm") -> LaneForm:
+def get_form(form: str | LaneForm) -> LaneForm:
     """The form of that name. ValueError that lists the names for an unknown one."""
     if isinstance(form, LaneForm):
         return form

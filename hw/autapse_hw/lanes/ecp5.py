@@ -6,32 +6,23 @@ Parameter meanings: Lattice, ECP5 sysDSP Usage Guide (TN1267), and nextpnr's cel
 from typing import Any
 
 from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
-from amaranth.lib import wiring
 
-from autapse_hw.lanes.generic import bank_members
+from autapse_hw.lanes.generic import Bank
 
 
-class Mult18Bank(wiring.Component):
-    """One MULT18X18D a lane. Words up to 18 bits, signed."""
+class Mult18Bank(Bank):
+    """One MULT18X18D a lane for the product, the sum in logic. Words up to 18 bits."""
 
-    latency = 3
-
-    w: Signal
-    v: Signal
-    p: Signal
-
-    def __init__(self, lanes: int, weight_bits: int, operand_bits: int) -> None:
-        self._lanes, self._weight_bits = lanes, weight_bits
-        super().__init__(bank_members(lanes, weight_bits, operand_bits))
+    latency = 4
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        product_bits = len(self.p) // self._lanes
-        for lane in range(self._lanes):
+        products: list[Value] = []
+        for lane in range(self.lanes):
             out = Signal(36, name=f"out_{lane}")
-            weight = self.w.word_select(lane, self._weight_bits)
-            m.submodules[f"mult_{lane}"] = _mult18(weight, self.v, out)
-            m.d.comb += self.p.word_select(lane, product_bits).eq(out)
+            m.submodules[f"mult_{lane}"] = _mult18(self.weight(lane), self.v, out)
+            products.append(out)
+        self.accumulate(m, products)
         return m
 
 

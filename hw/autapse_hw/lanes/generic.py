@@ -1,49 +1,82 @@
-"""Multipliers that synthesis infers: for every device, every word length, and every simulator."""
+"""The contract of a bank of lanes, and the form that every device, word length and simulator can take."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from autapse_hw.lanes.accumulator import running_sum
 
-def bank_members(lanes: int, weight_bits: int, operand_bits: int) -> dict[str, wiring.Member]:
-    """The ports of every bank of multipliers.
+
+class Bank(wiring.Component):
+    """Lanes side by side: each multiplies its weight with the common operand, and adds the product to its sum.
+
+    Parameters
+    ----------
+    lanes
+        How many.
+    weight_bits, operand_bits, acc_bits
+        Word lengths. Weights and operands are symmetric: the most negative codes do not occur.
+    segments
+        Carry chains of the sums.
 
     Members
     -------
     w : In(lanes * weight_bits), v : In(signed(operand_bits))
-        Weights, lane 0 lowest, and the operand that all lanes share. Straight from a memory: the bank registers them.
-        The most negative codes do not occur.
-    p : Out(lanes * (weight_bits + operand_bits - 1))
-        The products, `latency` cycles later.
+        Weights, lane 0 lowest, and operand. Straight from memory: the bank registers them. A 0 adds nothing.
+    clear : In(1)
+        Hold the sums at 0.
+    sums : Out(lanes * acc_bits)
+        The running sums modulo ``2**acc_bits``. They contain a product `latency` cycles after its factors; segment k
+        of them k cycles later.
     """
-    return {
-        "w": In(lanes * weight_bits),
-        "v": In(signed(operand_bits)),
-        "p": Out(lanes * (weight_bits + operand_bits - 1)),
-    }
 
-
-class GenericBank(wiring.Component):
-    """Products from the ``*`` operator, with a register before and a register behind it."""
-
-    latency = 2
+    latency: int
 
     w: Signal
     v: Signal
-    p: Signal
+    clear: Signal
+    sums: Signal
 
-    def __init__(self, lanes: int, weight_bits: int, operand_bits: int) -> None:
-        self._lanes, self._weight_bits = lanes, weight_bits
-        super().__init__(bank_members(lanes, weight_bits, operand_bits))
+    def __init__(self, lanes: int, weight_bits: int, operand_bits: int, acc_bits: int, segments: int) -> None:
+        self.lanes, self.weight_bits, self.acc_bits, self.segments = lanes, weight_bits, acc_bits, segments
+        self.product_bits = weight_bits + operand_bits - 1
+        super().__init__(
+            {
+                "w": In(lanes * weight_bits),
+                "v": In(signed(operand_bits)),
+                "clear": In(1),
+                "sums": Out(lanes * acc_bits),
+            }
+        )
+
+    def weight(self, lane: int) -> Value:
+        """The weight of a lane, signed."""
+        return self.w.word_select(lane, self.weight_bits).as_signed()
+
+    def accumulate(self, m: Module, products: list[Value]) -> None:
+        """Add up the lanes' products in logic."""
+        sums = [
+            running_sum(
+                m, product[: self.product_bits].as_signed(), self.acc_bits, self.segments, self.clear, f"sum_{k}"
+            )
+            for k, product in enumerate(products)
+        ]
+        m.d.comb += self.sums.eq(Cat(*sums))
+
+
+class GenericBank(Bank):
+    """Products from the ``*`` operator, with a register before and a register behind it."""
+
+    latency = 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         w, v = Signal.like(self.w, reset_less=True), Signal.like(self.v, reset_less=True)
         m.d.sync += [w.eq(self.w), v.eq(self.v)]
-        products = []
-        for lane in range(self._lanes):
-            product = Signal(signed(len(self.p) // self._lanes), name=f"p_{lane}", reset_less=True)
-            m.d.sync += product.eq(w.word_select(lane, self._weight_bits).as_signed() * v)
+        products: list[Value] = []
+        for lane in range(self.lanes):
+            product = Signal(signed(self.product_bits), name=f"p_{lane}", reset_less=True)
+            m.d.sync += product.eq(w.word_select(lane, self.weight_bits).as_signed() * v)
             products.append(product)
-        m.d.comb += self.p.eq(Cat(*products))
+        self.accumulate(m, products)
         return m

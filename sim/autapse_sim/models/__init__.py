@@ -9,7 +9,13 @@ from pathlib import Path
 from autapse.errors import MissingToolError
 
 #: Cells of each lane form.
-_CELLS = {"generic": (), "mac16": ("SB_MAC16",), "mac8x8": ("SB_MAC16",), "mult18": ("MULT18X18D",)}
+_CELLS = {
+    "generic": (),
+    "mac16": ("SB_MAC16",),
+    "mac16sum": ("SB_MAC16",),
+    "mac8x8": ("SB_MAC16",),
+    "mult18": ("MULT18X18D",),
+}
 
 
 def cell_models(form: str) -> str:
