@@ -1,27 +1,32 @@
-"""Whole-model HDF5 files of Keras 2 and 3 (``model.save("net.h5")``), read with h5py alone.
+"""Keras files of versions 2 and 3, read with h5py alone: whole models in HDF5, ``.keras`` archives, and weights.
 
-The architecture comes from the attribute ``model_config``, the weights from ``model_weights/<layer name>``, where they
-are found by their own names at any depth, because every Keras version nests them differently. Keras stores kernels as
-[from, to]; a :class:`~autapse.network.Network` holds them as [to, from].
+The architecture comes from the attribute ``model_config`` of a whole model or from ``config.json`` in an archive; a
+file of ``save_weights`` holds none, so that layers are told by their weights, and the activation is an option. Keras
+stores kernels as [from, to]; a :class:`~autapse.network.Network` holds them as [to, from].
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autapse.errors import FileFormatError, MissingToolError
-from autapse.fixed import FloatArray
+from autapse.errors import MissingToolError
+from autapse.importers import _keras_weights as stored
 from autapse.importers._keras_config import Layer, read_layers
+from autapse.importers._keras_weights import Weights
+from autapse.importers._reading import check_activation, one_line, reading
 from autapse.network import Network
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_WEIGHTS = ("kernel", "recurrent_kernel", "bias")
+ARCHIVE_MEMBERS = ("config.json", "model.weights.h5")
+_LIMIT = 1 << 30  # bytes of a member of an archive; a network of 10,000 units has 400 MB
 
 
 def is_keras(path: str | os.PathLike[str]) -> bool:
@@ -33,119 +38,121 @@ def is_keras(path: str | os.PathLike[str]) -> bool:
         return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
 
 
-def load(path: str | os.PathLike[str]) -> Network:
-    """Read a Keras HDF5 model: one SimpleRNN (or RNN of one SimpleRNNCell), then at most one linear Dense.
+def load(path: str | os.PathLike[str], *, activation: str | None = None) -> Network:
+    """Read a Keras model: one SimpleRNN (or RNN of one SimpleRNNCell), then at most one linear Dense.
 
-    Without a Dense layer the readout is the state. `info` holds ``source``, ``format`` and ``layers``.
+    The kind is told by content: a whole model in HDF5, a ``.keras`` archive, or the weights of ``save_weights``, which
+    do not say their `activation`: it is tanh, Keras' default, unless given, and may be given for those only. Without
+    a Dense layer the readout is the state. `info` holds ``source``, ``format``, ``layers``, and for weights alone
+    ``nonlinearity``.
 
     Raises FileFormatError, one line that names the file and the layer, for everything else; FileNotFoundError for a
     missing file; MissingToolError when h5py is not installed.
     """
+    h5py = import_h5py(path, "Keras files", "keras")
+    with reading(path, "a Keras file"):
+        if zipfile.is_zipfile(path):
+            _without(activation, "config.json")
+            return _archive(Path(path), h5py)
+    with reading(path, "an HDF5 file"), Path(path).open("rb"), h5py.File(path, "r") as file:
+        if file.attrs.get("model_config") is not None:
+            _without(activation, "model_config")
+            return _whole(file, Path(path).name)
+        return _weights_only(file, Path(path).name, activation)
+
+
+def import_h5py(path: str | os.PathLike[str], what: str, extra: str) -> Any:
+    """The module h5py, or MissingToolError with the command that installs it."""
     try:
         import h5py
     except ImportError:
         raise MissingToolError(
-            f"{path}: reading Keras files needs h5py, which is not installed; run: pip install 'autapse[keras]'"
+            f"{path}: reading {what} needs h5py, which is not installed; run: pip install 'autapse[{extra}]'"
         ) from None
-    if not Path(path).is_file():
-        if Path(path).is_dir():
-            raise FileFormatError(f"{path}: is a folder; expected a Keras HDF5 file")
-        raise FileNotFoundError(f"{path}: no such file")
-    try:
-        with h5py.File(path, "r") as file:
-            return _network(file, Path(path).name)
-    except ValueError as error:
-        raise FileFormatError(f"{path}: {_one_line(error)}") from None
-    # What libhdf5 raises for a damaged file depends on where the damage is. RecursionError: deeply nested JSON.
-    except (OSError, RuntimeError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
-        raise FileFormatError(f"{path}: not a readable HDF5 file (truncated or damaged): {_one_line(error)}") from None
+    return h5py
 
 
-def _network(file: Any, source: str) -> Network:
-    text = _text(file.attrs.get("model_config"))
-    if text is None:
-        raise ValueError(
-            "an HDF5 file without the attribute model_config; expected a whole Keras model, written by model.save() "
-            "and not by save_weights()"
-        )
-    try:
-        config = json.loads(text)
-    except ValueError:
-        raise ValueError("the attribute model_config is not JSON; expected a Keras model") from None
+def _without(activation: str | None, place: str) -> None:
+    if activation is not None:
+        raise ValueError(f"activation={activation!r} is for files without one; the layer's is in {place}")
+
+
+def _whole(file: Any, source: str) -> Network:
+    """A whole model in HDF5: ``model_config``, and the weights by the layers' names under ``model_weights``."""
+    config = _json(_text(file.attrs.get("model_config")), "the attribute model_config")
     rnn, head = read_layers(config)
-    weights = _weights(file, rnn.name)
-    inputs = _size(rnn, weights, "kernel", 0)
+    version = _text(file.attrs.get("keras_version")) or "of unknown version"
+    root = file.get("model_weights")
+    return _network(rnn, head, lambda layer: stored.named(root, layer.name), source, f"Keras HDF5 {version}")
+
+
+def _archive(path: Path, h5py: Any) -> Network:
+    """A ``.keras`` archive: the configuration as JSON, the weights by the layers' classes."""
+    with zipfile.ZipFile(path) as archive:
+        for name in ARCHIVE_MEMBERS:
+            if name not in archive.namelist():
+                raise ValueError(f"a zip archive without {name}; expected a .keras archive")
+            if archive.getinfo(name).file_size > _LIMIT:
+                raise ValueError(f"its member {name} is larger than {_LIMIT:,} bytes")
+        config = _json(archive.read(ARCHIVE_MEMBERS[0]), "config.json")
+        version = "of unknown version"
+        if "metadata.json" in archive.namelist():
+            metadata = _json(archive.read("metadata.json"), "metadata.json")
+            version = str(metadata.get("keras_version")) if isinstance(metadata, dict) else version
+        weights = archive.read(ARCHIVE_MEMBERS[1])
+    rnn, head = read_layers(config)
+    with h5py.File(io.BytesIO(weights), "r") as file:
+        groups = stored.positional(file)
+        find = lambda layer: stored.of_class(groups, layer)  # noqa: E731  # a closure, like its siblings
+        return _network(rnn, head, find, path.name, f"Keras archive {version}")
+
+
+def _weights_only(file: Any, source: str, activation: str | None) -> Network:
+    """The weights of ``save_weights``: by position in Keras 3, by the layers' names in Keras 2."""
+    function = check_activation(activation or "tanh")
+    names = file.attrs.get("layer_names")
+    if names is None:
+        groups = stored.positional(file)
+        layout = "Keras weights"
+    else:
+        texts = [_text(name) or "" for name in np.atleast_1d(names)]
+        groups = {name: weights for name in texts if (weights := stored.named(file, name))}
+        layout = f"Keras weights {_text(file.attrs.get('keras_version')) or ''}".rstrip()
+    if not groups:
+        raise ValueError(
+            "an HDF5 file without the attribute model_config and without weights where Keras puts them; expected "
+            "a whole Keras model, written by model.save(), or weights, written by model.save_weights()"
+        )
+    rnn, head = stored.by_shape(groups, function)
+    net = _network(rnn, head, lambda layer: groups[layer.name], source, layout)
+    said = "given by the user" if activation else "Keras' default"
+    return net.with_info(nonlinearity=f"{function}, {said}: the file does not hold it; a linear readout is assumed")
+
+
+def _network(rnn: Layer, head: Layer | None, find: Callable[[Layer], Weights], source: str, layout: str) -> Network:
+    """The network of the two layers, whose weights `find` gives."""
+    weights = find(rnn)
+    inputs = stored.size(weights, "kernel", 0)
     arrays = {
-        "W_in": _take(rnn, weights, "kernel", (inputs, rnn.units)),
-        "W": _take(rnn, weights, "recurrent_kernel", (rnn.units, rnn.units)),
+        "W_in": stored.take(rnn, weights, "kernel", (inputs, rnn.units)),
+        "W": stored.take(rnn, weights, "recurrent_kernel", (rnn.units, rnn.units)),
     }
     if rnn.use_bias:
-        arrays["b"] = _take(rnn, weights, "bias", (rnn.units,))
+        arrays["b"] = stored.take(rnn, weights, "bias", (rnn.units,))
     if head is not None:
-        weights = _weights(file, head.name)
-        arrays["W_out"] = _take(head, weights, "kernel", (rnn.units, head.units))
+        weights = find(head)
+        arrays["W_out"] = stored.take(head, weights, "kernel", (rnn.units, head.units))
         if head.use_bias:
-            arrays["b_out"] = _take(head, weights, "bias", (head.units,))
-    version = _text(file.attrs.get("keras_version")) or "of unknown version"
-    info = {
-        "source": source,
-        "format": f"Keras HDF5 {version}",
-        "layers": str(rnn) if head is None else f"{rnn}, {head}",
-    }
+            arrays["b_out"] = stored.take(head, weights, "bias", (head.units,))
+    info = {"source": source, "format": layout, "layers": str(rnn) if head is None else f"{rnn}, {head}"}
     return Network(**arrays, activation=rnn.activation, info=info)
 
 
-def _weights(file: Any, layer: str) -> dict[str, Any]:
-    """The layer's datasets by leaf name, without TensorFlow's ``:0``, whatever the groups between are called."""
-    import h5py
-
-    root = file.get("model_weights")
-    group = root.get(layer) if isinstance(root, h5py.Group) else None
-    found: dict[str, Any] = {}
-    if not isinstance(group, h5py.Group):
-        return found
-
-    def visit(path: str, item: Any) -> None:
-        leaf = path.rsplit("/", 1)[-1].removesuffix(":0")
-        if leaf in _WEIGHTS and isinstance(item, h5py.Dataset):
-            if leaf in found:
-                raise ValueError(f"layer {layer!r} has more than one {leaf}: {found[leaf].name} and {item.name}")
-            found[leaf] = item
-
-    group.visititems(visit)
-    return found
-
-
-def _size(layer: Layer, weights: Mapping[str, Any], name: str, axis: int) -> int:
-    """The length of one axis of a weight, or -1 where it has no such axis (which `_take` then refuses)."""
-    shape = weights[name].shape if name in weights else None
-    return int(shape[axis]) if shape and len(shape) > axis else -1
-
-
-def _take(layer: Layer, weights: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> FloatArray:
-    """One weight of the layer as float64 [to, from], after checking that it is there, its shape, and its values."""
-    if name not in weights:
-        raise ValueError(
-            f"layer {layer.name!r} ({layer.kind}) has no weight {name}; "
-            "was the model saved before it was built? Call it once, or train it, and save again"
-        )
-    dataset = weights[name]
-    if dataset.shape != shape:
-        wanted = "(inputs, units)" if -1 in shape else str(shape)
-        raise ValueError(
-            f"{name} of layer {layer.name!r} ({layer.kind}, {layer.units} units) must have the shape {wanted}; "
-            f"it is {dataset.shape}"
-        )
-    if dataset.dtype.kind != "f":
-        raise ValueError(f"{name} of layer {layer.name!r} ({layer.kind}) must be of floats; it is of {dataset.dtype}")
-    array = np.asarray(dataset[()], dtype=np.float64)
-    bad = int(np.count_nonzero(~np.isfinite(array)))
-    if bad:
-        raise ValueError(
-            f"{name} of layer {layer.name!r} ({layer.kind}) must be finite; {bad} of {array.size} values are NaN or "
-            "infinite"
-        )
-    return array.T
+def _json(text: str | bytes | None, what: str) -> Any:
+    try:
+        return json.loads(text or "")
+    except ValueError as error:
+        raise ValueError(f"{what} is not JSON; expected a Keras model: {one_line(error)}") from None
 
 
 def _text(value: Any) -> str | None:
@@ -155,7 +162,3 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     return value if isinstance(value, str) else None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
