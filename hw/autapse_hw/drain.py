@@ -73,7 +73,7 @@ class Drain(wiring.Component):
         q, s = self._q, self._schedule
         m = Module()
         m.submodules.bias = memory = Memory(
-            shape=signed(self.acc_bits), depth=s.rows, init=bias(q).tolist(), attrs={"rom_block": 1}
+            shape=signed(self.acc_bits), depth=s.rows, init=bias(q).tolist(), attrs={"rom_style": "block"}
         )
         port = memory.read_port()
         active, emits = Signal(), Signal(reset_less=True)

@@ -45,15 +45,15 @@ def run_bench(folder: Path, *, top: str, module: str) -> None:
     check_tools()
     build = folder / "sim_build"
     build.mkdir()
-    for file in _runtime().iterdir():
-        shutil.copy(file, build)  # with a new time stamp, so that make takes it
+    for part in _runtime().iterdir():
+        shutil.copy(part, build)  # with a new time stamp, so that make takes it
     log = folder / "simulation.log"
     # A child process: cocotb's runner changes the environment of its own, and prints.
     command = [sys.executable, "-c", _RUNNER, str(folder), top, module]
-    with log.open("w") as file:
-        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=_environment(), check=False)
-    for file in (*build.glob("verilat*.o"), *build.glob("verilat*.d")):
-        shutil.copy(file, _runtime())
+    with log.open("w") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=_environment(), check=False)
+    for part in (*build.glob("verilat*.o"), *build.glob("verilat*.d")):
+        shutil.copy(part, _runtime())
     if done.returncode != 0:
         raise ToolFailedError(f"the simulation failed:\n{_tail(log)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -103,6 +104,7 @@ def quantize(
     formats = Formats(x, h, W, W_in, W_out, acc, z, x_shift, h_shift, state, leak)
     q = QuantizedNetwork(formats=formats, activation=activation, **codes, d=d, g=g, network=net)
     check(q)
+    _check_resolution(net, codes)
     return q
 
 
@@ -167,7 +169,23 @@ def _leak_codes(net: Network, leak: Format) -> tuple[IntArray, IntArray]:
     d = leak.quantize(net.d)[0]
     affine = np.abs(net.d + net.g - 1.0) < 1e-9
     d[affine] = (1 << max(leak.frac, 0)) - g[affine] if affine.any() else 0
+    dead = (g == 0) & (net.g != 0.0)
+    if dead.any():
+        k = int(np.argmax(dead))
+        raise ValueError(f"g[{k}] = {net.g[k]:g} is less than half a step of the gain's format, {leak}: it would be 0")
     return d, g
+
+
+def _check_resolution(net: Network, codes: dict[str, IntArray]) -> None:
+    """Warn where a matrix has become all zeros: its scale lies too far from that of the other one."""
+    for name in ("W", "W_in"):
+        if np.any(getattr(net, name)) and not np.any(codes[name]):
+            warnings.warn(
+                f"every element of {name} rounds to 0: its products are far below the accumulator's step. "
+                "Longer weights or operands would keep it",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
 
 def _align(net: Network, bits: int, h: Format, x: Format, cap: int) -> tuple[Format, Format, int, int]:

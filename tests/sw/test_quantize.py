@@ -83,6 +83,7 @@ def test_what_exceeds_the_operand_costs_fraction_bits() -> None:
     assert (f.h_shift, f.x_shift, f.W.frac, f.W_in.frac, f.acc.frac) == (0, 0, 3, 4, 10)
 
 
+@pytest.mark.filterwarnings("ignore:every element of W")
 @pytest.mark.parametrize("seed", range(30))
 def test_one_scale_and_no_saturated_weight(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -125,7 +126,7 @@ def test_open_range_of_a_leaky_state(reach: float, frac: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("g", "guard"), [(1.0, 0), (0.5, 1), (0.25, 2), (0.2, 3), (0.01, 7), (-0.25, 2), (2.0, 0), (1e-7, 16)]
+    ("g", "guard"), [(1.0, 0), (0.5, 1), (0.25, 2), (0.2, 3), (0.01, 7), (-0.25, 2), (2.0, 0), (1e-4, 14)]
 )
 def test_guard_bits_follow_the_slowest_gain(g: float, guard: int) -> None:
     net = Network(np.eye(3) / 4, np.ones((3, 1)), d=0.3, g=[g, 0.0, 4.0])
@@ -492,3 +493,15 @@ def test_the_hash_changes_with_formats_tables_and_shapes() -> None:
         quantize(Network([[0.0]], [[0.0]], W_out=[[0.0], [0.0]])),  # as many zeros
     ]
     assert len({q.model_hash(), *(o.model_hash() for o in other)}) == 6
+
+
+def test_a_gain_that_would_be_zero_is_refused() -> None:
+    net = Network(W=np.eye(2), W_in=np.ones((2, 1)), d=[0.9, 1 - 1e-7], g=[0.1, 1e-7])
+    with pytest.raises(ValueError, match=r"g\[1\] = 1e-07 is less than half a step of the gain's format"):
+        quantize(net)
+
+
+def test_a_matrix_that_rounds_to_zero_is_warned_about() -> None:
+    net = Network(W=1e-6 * np.eye(2), W_in=np.ones((2, 1)))
+    with pytest.warns(RuntimeWarning, match="every element of W rounds to 0"):
+        quantize(net)

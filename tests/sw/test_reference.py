@@ -17,6 +17,9 @@ from autapse.quantize import quantize
 from autapse.quantized import Formats, QuantizedNetwork
 from autapse.reference import _Kernel, operand, run, step
 
+# Random scales far apart make one of the matrices vanish now and then; the model must be exact all the same.
+pytestmark = pytest.mark.filterwarnings("ignore:every element of W")
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "numerics.md"
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "hardtanh", "identity")
 same = settings(derandomize=True, deadline=None, database=None, max_examples=300)

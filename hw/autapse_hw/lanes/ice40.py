@@ -25,8 +25,9 @@ _PIPELINED_16X16 = {
 }
 
 
-def _mac16(m: Module, name: str, a: Value, b: Value, clear: Value = Const(0, 1), **parameters: int) -> Signal:  # noqa: B008
+def _mac16(m: Module, name: str, a: Value, b: Value, clear: Value | None = None, **parameters: int) -> Signal:
     """The cell with both inputs registered and signed, and its output."""
+    clear = Const(0, 1) if clear is None else clear
     out = Signal(32, name=f"{name}_out")
     arguments: dict[str, Any] = {
         "p_A_REG": 1,
@@ -68,6 +69,7 @@ class Mac16Bank(Bank):
                 f"mac_{lane}",
                 _extended(self.weight(lane), 16),
                 _extended(self.v, 16),
+                None,
                 TOPOUTPUT_SELECT=3,
                 BOTOUTPUT_SELECT=3,
                 **_PIPELINED_16X16,

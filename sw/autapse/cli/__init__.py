@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autapse.cli import board, demo, model, simulate
+from autapse.cli import board, circuit, demo, model, simulate, theory
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -27,6 +27,9 @@ for command in (
     simulate.export,
     board.boards,
     board.build,
+    theory.analyze,
+    theory.zoo,
+    circuit.circuit,
     simulate.bench,
 ):
     app.command()(command)

@@ -42,7 +42,7 @@ def one_line_errors() -> Iterator[None]:
 
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = show  # type: ignore[assignment]
+            warnings.showwarning = show
             yield
     except (AutapseError, ValueError, TypeError, OSError) as error:
         if not _foreseen(error):
@@ -114,12 +114,12 @@ def read_quantized(path: Path) -> QuantizedNetwork:
         raise FileFormatError(f"{path}: not quantised yet: autapse quantize {path} -o Q.npz") from None
 
 
-def read_any(path: Path) -> Network | QuantizedNetwork:
-    """A float or a quantised network."""
+def read_any(path: Path, options: Mapping[str, Any] | None = None) -> Network | QuantizedNetwork:
+    """A float or a quantised network; `options` are those of :func:`autapse.load`."""
     try:
         return load_quantized(path)
     except (FileFormatError, OSError):
-        return load(path)
+        return load(path, **(options or {}))
 
 
 def read_array(path: Path, what: str) -> NDArray[Any]:

@@ -71,13 +71,17 @@ def demo(
     with working("building", as_json) as say:
         report = build(q, board, output / board, progress=say)
 
-    _stage(3, "circuit against integer model", f"{report.lanes} lanes, {_VERIFY_STEPS:,} steps, simulated by Verilator")
+    _stage(
+        3,
+        "circuit against integer model",
+        f"{report.lanes} lanes ({report.lane_form}), {_VERIFY_STEPS:,} steps, simulated by Verilator",
+    )
     with working("verifying", as_json) as say:
-        proof = verify(q, lanes=report.lanes, steps=_VERIFY_STEPS, seed=_SEED, progress=say)
+        proof = verify(q, lanes=report.lanes, form=report.lane_form, steps=_VERIFY_STEPS, seed=_SEED, progress=say)
         if not proof.ok:
             raise AutapseError(f"the circuit differs from the model: {proof.first[0]}")
         codes = q.quantize_inputs(trials.x[:1])[0]
-        z = q.formats.z.dequantize(simulate(q, codes, lanes=report.lanes, progress=say))
+        z = q.formats.z.dequantize(simulate(q, codes, lanes=report.lanes, form=report.lane_form, progress=say))
 
     _stage(4, "picture", "inputs, and the outputs in float and from the circuit")
     picture = output / "flipflop.png"

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from autapse.cli._common import Json, emit, facts, out, read_any, read_array, working
-from autapse.loading import READABLE, load
+from autapse.loading import READABLE, load, parse_options
 from autapse.network import Network
 from autapse.quantized import QuantizedNetwork
 
@@ -18,12 +18,22 @@ NetworkFile = Annotated[
 ]
 
 
-def inspect(file: NetworkFile, as_json: Json = False) -> None:
+Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="NAME=VALUE",
+        help="What the file does not say: activation=relu, head=fc, dt=0.1. Repeatable.",
+    ),
+]
+
+
+def inspect(file: NetworkFile, option: Options = None, as_json: Json = False) -> None:
     """Say what is in a network file: layers, shapes, ranges, activation, update.
 
     Example: autapse inspect model.hdf5
     """
-    found = read_any(file)
+    found = read_any(file, parse_options(option or []))
     net = found.network if isinstance(found, QuantizedNetwork) else found
     data = describe(net)
     if isinstance(found, QuantizedNetwork):
@@ -78,12 +88,13 @@ def describe_quantized(q: QuantizedNetwork) -> dict[str, Any]:
 def convert(
     file: NetworkFile,
     output: Annotated[Path, typer.Argument(metavar="OUT.npz", help="File to write.", show_default=False)],
+    option: Options = None,
 ) -> None:
     """Convert any supported file to the project's own .npz.
 
     Example: autapse convert model.hdf5 model.npz
     """
-    net = load(file)
+    net = load(file, **parse_options(option or []))
     net.save(output)
     out.print(f"{output}: {net.units} units, {net.inputs} inputs, {net.outputs} outputs, {net.activation}")
 
@@ -101,6 +112,7 @@ def quantize(
     calibrate: Annotated[
         Path | None, typer.Option(metavar="X.npy", help="Typical inputs (batch, time, inputs), for the ranges.")
     ] = None,
+    option: Options = None,
     table: Annotated[str, typer.Option(help="Activation table: auto, direct, linear or quadratic.")] = "auto",
     as_json: Json = False,
 ) -> None:
@@ -110,7 +122,7 @@ def quantize(
     """
     from autapse.quantize import quantize as quantize_network
 
-    net = load(file)
+    net = load(file, **parse_options(option or []))
     samples = None if calibrate is None else read_array(calibrate, "typical inputs (batch, time, inputs)")
     with working("quantising", quiet=True):
         q = quantize_network(

@@ -39,6 +39,9 @@ class VerifyLevel(StrEnum):
     RTL = "rtl"
 
 
+Form = Annotated[
+    str, typer.Option(help="Lanes: generic, mac8x8, mac16, mac16sum (iCE40 UltraPlus), mult18 (ECP5).", metavar="FORM")
+]
 Seed = Annotated[int, typer.Option(help="Seed of the random inputs and pauses.", min=0)]
 
 
@@ -89,6 +92,7 @@ def verify(
         Path | None, typer.Option(metavar="X.npy", help="Your own inputs (batch, time, inputs) instead.")
     ] = None,
     lanes: Lanes = 8,
+    form: Form = "generic",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -107,12 +111,12 @@ def verify(
         x, _ = check_inputs(read_array(inputs, "inputs"), q.inputs)
         sequences = list(q.quantize_inputs(x)[0])
     with working("verifying", as_json) as say:
-        result = verify_network(q, lanes=lanes, steps=steps, inputs=sequences, seed=seed, progress=say)
-    data = {**asdict(result), "lanes": lanes, "comparisons": result.comparisons, "ok": result.ok}
+        result = verify_network(q, lanes=lanes, form=form, steps=steps, inputs=sequences, seed=seed, progress=say)
+    data = {**asdict(result), "lanes": lanes, "form": form, "comparisons": result.comparisons, "ok": result.ok}
 
     def table() -> Any:
         rows = {
-            "level": f"{level.value} ({lanes} lanes)",
+            "level": f"{level.value} ({lanes} lanes, {form})",
             "steps": f"{result.steps:,}",
             "comparisons": f"{result.states:,} state elements, {result.outputs:,} outputs",
             "mismatches": f"{result.mismatches:,}",

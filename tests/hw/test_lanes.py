@@ -1,0 +1,69 @@
+"""The bank of lanes that every simulator can run: running sums, their segments, and the contract of the forms.
+
+The forms with vendor cells are compared in tests/sim/test_lane_forms.py, with models of the cells.
+"""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from autapse_hw.lanes import FORMS, get_form
+from autapse_hw.lanes.generic import GenericBank
+
+
+@pytest.mark.parametrize("segments", [1, 2, 3])
+@pytest.mark.parametrize(("weight_bits", "operand_bits"), [(4, 4), (8, 8), (8, 11), (9, 16), (16, 16), (18, 18)])
+def test_running_sums(weight_bits, operand_bits, segments):
+    """Random products at the ends of the range, with gaps, until the sums have wrapped several times."""
+    rng = np.random.default_rng(weight_bits + 100 * operand_bits)
+    lanes, acc_bits = 3, weight_bits + operand_bits + 1
+    bank = GenericBank(lanes, weight_bits, operand_bits, acc_bits, segments)
+    w_max, v_max = 2 ** (weight_bits - 1) - 1, 2 ** (operand_bits - 1) - 1
+    w = rng.integers(-w_max, w_max, size=(60, lanes), endpoint=True)
+    v = rng.integers(-v_max, v_max, size=60, endpoint=True)
+    w[10:30], v[10:30] = w_max, -v_max
+    v[40:45] = 0
+    sums = np.cumsum([[int(a) * int(b) for a in row] for row, b in zip(w.tolist(), v.tolist(), strict=True)], axis=0)
+    mask = (1 << acc_bits) - 1
+    history = []
+
+    async def drive(ctx):
+        ctx.set(bank.clear, 1)
+        await ctx.tick()
+        ctx.set(bank.clear, 0)
+        pack = (1 << weight_bits) - 1
+        for row, operand in [
+            *zip(w.tolist(), v.tolist(), strict=True),
+            *[([0] * lanes, 0)] * (bank.latency + segments),
+        ]:
+            ctx.set(bank.w, sum((a & pack) << (k * weight_bits) for k, a in enumerate(row)))
+            ctx.set(bank.v, operand)
+            history.append(ctx.get(bank.sums))
+            await ctx.tick()
+
+    simulator = Simulator(bank)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(drive)
+    simulator.run()
+
+    widths = [acc_bits // segments + (k < acc_bits % segments) for k in range(segments)]
+    for step, row in enumerate(sums.tolist()):
+        for lane, expected in enumerate(row):
+            at = lane * acc_bits
+            for late, width in enumerate(widths):
+                seen = history[step + bank.latency + late] >> at & ((1 << width) - 1)
+                assert seen == (expected & mask) >> (at - lane * acc_bits) & ((1 << width) - 1)
+                at += width
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_form_names_what_it_cannot_take(form):
+    assert form.shortage(form.weight_bits, form.operand_bits, form.acc_bits) is None
+    assert f"not {form.weight_bits + 1}" in form.shortage(form.weight_bits + 1, 4, 8)
+    assert f"not {form.operand_bits + 1}" in form.shortage(4, form.operand_bits + 1, 8)
+    assert f"not {form.acc_bits + 1}" in form.shortage(4, 4, form.acc_bits + 1)
+
+
+def test_unknown_form_is_named():
+    with pytest.raises(ValueError, match=r"lane form must be one of generic, .*; not 'mac'"):
+        get_form("mac")
