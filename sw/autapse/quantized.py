@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -185,13 +186,7 @@ class QuantizedNetwork:
         array, single = check_inputs(x, self.inputs)
         codes, outside = self.quantize_inputs(array)
         if outside:
-            import warnings
-
-            warnings.warn(
-                f"{outside} of {codes.size} input values lie outside ±{self.formats.x.max_value:g} and were saturated",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            warnings.warn(saturation_message(self, outside, codes.size), RuntimeWarning, stacklevel=2)
         result = self.run_int(codes)
         z, h = self.formats.z.dequantize(result.z), self.formats.state.dequantize(result.h)
         return Trajectory(z[0], h[0]) if single else Trajectory(z, h)
@@ -235,6 +230,11 @@ class QuantizedNetwork:
         }
         with write_beside(path) as file:
             np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+
+
+def saturation_message(q: QuantizedNetwork, outside: int, count: int) -> str:
+    """What is said once of inputs outside the range."""
+    return f"{outside} of {count} input values lie outside ±{q.formats.x.max_value:g} and were saturated"
 
 
 def load_quantized(path: str | os.PathLike[str]) -> QuantizedNetwork:

@@ -67,12 +67,14 @@ def run_core(
     codes: np.ndarray,
     *,
     stall: float = 0.0,
+    deaf: float | None = None,
     seed: int = 0,
     limit: int = 200_000,
     cleared: int | None = None,
 ) -> tuple[Recorded, list[int]]:
     """Send codes (steps, inputs), and record everything until the core is idle; then read the state through its port.
 
+    `stall` is the chance of a pause before an input, and in each cycle of the output unless `deaf` is given for that.
     With `cleared`, all codes are sent twice: `cleared` cycles after the start the core is cleared, what it has done is
     forgotten, and they are sent anew.
     """
@@ -124,7 +126,7 @@ def run_core(
     async def record(ctx):
         cycle = 0
         while not done[0]:
-            ctx.set(core.o.ready, int(rng.random() >= stall))
+            ctx.set(core.o.ready, int(rng.random() >= (stall if deaf is None else deaf)))
             *_, valid, payload, ready, retire, value, clear = await ctx.tick().sample(
                 core.o.valid, core.o.payload, core.o.ready, core.retire, core.retire_value, core.clear
             )

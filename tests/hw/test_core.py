@@ -51,6 +51,21 @@ def test_random_stalls(units, inputs, outputs, lanes):
     exact(quantize(random_network(np.random.default_rng(2), units, inputs, outputs, h0=True)), lanes, stall=0.4, seed=3)
 
 
+@pytest.mark.parametrize(("units", "inputs", "outputs", "lanes"), SHAPES[1:7])
+def test_outputs_that_are_hardly_taken(units, inputs, outputs, lanes):
+    """The core waits for room in its output buffer, and loses nothing."""
+    exact(quantize(random_network(np.random.default_rng(3), units, inputs, outputs)), lanes, deaf=0.97, seed=5)
+
+
+def test_a_leaky_state_saturates():
+    """Integrators driven to both ends and beyond."""
+    net = random_network(np.random.default_rng(10), 6, 2, 1, "identity")
+    net = replace(net, W=np.zeros((6, 6)), d=np.ones(6), g=np.linspace(0.5, 1.5, 6))
+    q = quantize(net, state_range=2.0)
+    _, recorded = exact(q, 4, steps=40)
+    assert np.abs(recorded.h(6)).max() == q.formats.state.max_code
+
+
 @pytest.mark.parametrize("bits", [(4, 4, 4), (8, 8, 8), (5, 9, 7), (12, 11, 8), (16, 16, 16), (18, 18, 18)])
 @pytest.mark.parametrize("leaky", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "hardtanh", "identity"])

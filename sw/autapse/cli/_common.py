@@ -42,6 +42,7 @@ def one_line_errors() -> Iterator[None]:
 
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("default", RuntimeWarning)
             warnings.showwarning = show
             yield
     except (AutapseError, ValueError, TypeError, OSError) as error:

@@ -14,6 +14,7 @@ from autapse.cli._common import (
     Lanes,
     QuantizedFile,
     emit,
+    err,
     facts,
     out,
     read_array,
@@ -23,6 +24,7 @@ from autapse.cli._common import (
 )
 from autapse.errors import AutapseError
 from autapse.network import check_inputs
+from autapse.quantized import saturation_message
 
 
 class RunLevel(StrEnum):
@@ -67,11 +69,7 @@ def run(
     else:
         codes, outside = q.quantize_inputs(x)
         if outside:
-            limit = q.formats.x.max_value
-            warn = f"{outside} of {codes.size} input values lie outside ±{limit:g} and were saturated"
-            import warnings
-
-            warnings.warn(warn, RuntimeWarning, stacklevel=1)
+            err.print(f"[yellow]warning:[/] {saturation_message(q, outside, codes.size)}")
         if level is RunLevel.MODEL:
             z = q.formats.z.dequantize(q.run_int(codes, record=False).z)
         else:

@@ -1,0 +1,234 @@
+"""The command compare: one network as equation, discrete float, fixed point, RTL and SPICE, on one time axis."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from autapse.cli._common import Json, emit, facts, out, read_any, read_array, working
+from autapse.errors import AutapseError, MissingToolError, ToolFailedError
+from autapse.files import folder_beside
+from autapse.fixed import FloatArray
+from autapse.loading import READABLE
+from autapse.network import Network, check_inputs
+from autapse.quantized import QuantizedNetwork
+
+if TYPE_CHECKING:
+    from autapse.comparison import Runs
+    from autapse.dynamics import RateODE
+
+_ZOO = ("autapse", "amplifier", "mutual_excitation", "mutual_inhibition", "winner_take_all")
+_ZOO_DT = 0.1
+_MARKER = "compare.json"
+Progress = Callable[[str], None]
+
+
+def compare(
+    net: Annotated[
+        str,
+        typer.Argument(
+            metavar="NET",
+            help=f"A network, float or quantised: {READABLE}; or one of {', '.join(f'zoo:{name}' for name in _ZOO)}.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")],
+    inputs: Annotated[
+        Path | None, typer.Option(metavar="X.npy", help="Stimulus (time, inputs), held for dt; seeded when left out.")
+    ] = None,
+    dt: Annotated[
+        float | None,
+        typer.Option(help=f"Time step: d = 1 - dt/tau, g = dt. Left out: g, or 1 where g differs; zoo: {_ZOO_DT}."),
+    ] = None,
+    units: Annotated[
+        str | None, typer.Option(metavar="K,K", help="Compare the states of these units, from 1, not the readout.")
+    ] = None,
+    weight_bits: Annotated[int, typer.Option(help="Word length of the weights, for a float network.")] = 8,
+    state_bits: Annotated[int, typer.Option(help="Word length of the state, for a float network.")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of the stimulus.", min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw a network as ODE, discrete float, fixed point, RTL and SPICE on one axis, and say what each step costs.
+
+    The network is read as an Euler step of dh/dt = -h/tau + s(W h + W_in x + b). Writes compare.png, compare.svg,
+    caption.md, the numbers, and the curves.
+
+    Example: autapse compare zoo:mutual_excitation -o comparison
+    """
+    from autapse.comparison import caption, default_stimulus, figure, rows, to_dict
+    from autapse.dynamics import RateODE
+
+    float_net, given, step = _read(net, dt)
+    chosen = None if units is None else _units(units, float_net.units)
+    if chosen is not None:
+        if given is not None:
+            raise AutapseError(f"{net}: --units needs the float network; the readout of a quantised one is fixed")
+        # The circuit sends its readout only. One that copies these states makes them visible at all five levels.
+        float_net = replace(float_net, W_out=np.eye(float_net.units)[chosen], b_out=np.zeros(len(chosen)))
+    ode = RateODE.from_network(float_net, step)
+    x = default_stimulus(ode, step, seed) if inputs is None else _stimulus(inputs, float_net.inputs)
+    title = f"{net if net.startswith('zoo:') else Path(net).stem}, dt = {step:.4g}"
+    quantity = "readout" if chosen is None else f"state of units {', '.join(str(k + 1) for k in chosen)}"
+    with folder_beside(output, _MARKER) as folder, working("comparing", as_json) as say:
+        q = given or _quantize(float_net, x, weight_bits, state_bits)
+        runs = gather(float_net, q, ode, step, x, say)
+        title += f", {q.formats.W.bits}-bit weights, {q.formats.h.bits}-bit state"
+        say("drawing")
+        names = None if chosen is None else [f"unit {k + 1}" for k in chosen]
+        picture = figure(runs, title, quantity, names)
+        picture.savefig(folder / "compare.png", dpi=130)
+        picture.savefig(folder / "compare.svg")
+        words = caption(runs, title, quantity)
+        (folder / "caption.md").write_text("\n\n".join(words) + "\n", encoding="utf-8")
+        curves = {name.replace(" ", "_"): z for name, z in runs.curves.items() if z is not None}
+        np.savez_compressed(folder / "curves.npz", t=runs.t, x=x, **curves)
+        data = {"network": net, "quantity": quantity, **to_dict(runs), "caption": words}
+        (folder / _MARKER).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    emit(as_json, {"folder": str(output), **data}, lambda: facts(dict(rows(runs))))
+    if not as_json:
+        for line in words:
+            out.print(line, markup=False)
+        out.print(f"written to {output}/compare.png")
+
+
+def gather(net: Network, q: QuantizedNetwork, ode: RateODE, dt: float, x: FloatArray, say: Progress) -> Runs:
+    """Run `net`, its quantised self and its equation at all five levels on `x`, (time, inputs).
+
+    A level whose tool is missing, or whose ngspice fails, is left out with the reason. An RTL that differs is an error.
+    """
+    from autapse.comparison import Runs
+    from autapse.dynamics import dequantized
+
+    say("the equation")
+    solution = ode.solve(x, dt)
+    stability = ode.stability(dt)
+    if not stability.faithful:
+        limit = stability.largest_dt
+        warnings.warn(
+            f"the step dt = {dt:g} makes modes grow that decay in the equation: "
+            + (f"the largest stable dt is {limit:.6g}" if limit > 0.0 else "no dt is stable"),
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    say("Euler steps and the integer model")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of the stability of dt/2, which dt has been warned of
+        half = ode.discretize(dt / 2.0).run(np.repeat(x, 2, axis=0)).z[1::2]
+    codes, outside = q.quantize_inputs(x[None])
+    if outside:
+        warnings.warn(
+            f"{outside} of {codes.size} input values lie outside ±{q.formats.x.max_value:g} and were saturated",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    left_out: dict[str, str] = {}
+    rtl, (spice, edges) = _rtl(q, codes, left_out, say), _spice(ode, dt, x, left_out, say)
+    return Runs(
+        dt=dt,
+        x=x,
+        start=ode.readout(ode.h0),
+        ode=solution.z,
+        discrete=net.run(x).z,
+        fixed=q.formats.z.dequantize(q.run_int(codes, record=False).z[0]),
+        half=half,
+        rounded=dequantized(q).run(q.formats.x.dequantize(codes[0])).z,
+        rtl=rtl,
+        spice=spice,
+        edges=edges,
+        left_out=left_out,
+    )
+
+
+def _rtl(q: QuantizedNetwork, codes: Any, left_out: dict[str, str], say: Progress) -> FloatArray | None:
+    """The outputs of the simulated core. The bench also compares every state with the integer model's."""
+    from autapse_sim import simulate
+
+    lanes = min(8, q.units + q.outputs)
+    try:
+        return q.formats.z.dequantize(simulate(q, codes, lanes=lanes, progress=lambda m: say(f"RTL, {m}"))[0])
+    except MissingToolError as error:
+        left_out["RTL"] = str(error)
+        return None
+
+
+def _spice(
+    ode: RateODE, dt: float, x: FloatArray, left_out: dict[str, str], say: Progress
+) -> tuple[FloatArray | None, FloatArray | None]:
+    """The readout of the circuit's states at the ends of the steps, and of the equation under the same sources."""
+    from autapse import circuit as c
+
+    stimulus = c.Stimulus.held(x, dt)
+    try:
+        c.find_ngspice()
+        say("ngspice")
+        found = c.compare(c.synthesize(ode), stimulus)
+    except (MissingToolError, ToolFailedError) as error:
+        left_out["SPICE"] = str(error)
+        return None, None
+    if not found.agrees:
+        warnings.warn(
+            f"ngspice and the equation differ by {found.error:.2e} of full scale; {found.bound:g} is expected",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    # ngspice chooses its own points. Between them only its small difference from the equation is interpolated, so that
+    # the interpolation adds nothing to it.
+    ends = np.minimum(dt * np.arange(1, len(x) + 1), stimulus.duration)
+    edges = c.solve(c.Equation.of(ode), stimulus, ends)
+    off = np.stack([np.interp(ends, found.times, column) for column in (found.spice - found.ode).T], axis=1)
+    return ode.readout(edges + off), ode.readout(edges)
+
+
+def _read(name: str, dt: float | None) -> tuple[Network, QuantizedNetwork | None, float]:
+    """The float network, the quantised one if that is what was given, and the step."""
+    if name.startswith("zoo:"):
+        step = _ZOO_DT if dt is None else dt
+        return _zoo(name.removeprefix("zoo:")).discretize(step), None, step
+    found = read_any(Path(name))
+    net = found.network if isinstance(found, QuantizedNetwork) else found
+    one_gain = net.g[0] > 0.0 and bool(np.all(net.g == net.g[0]))
+    step = dt if dt is not None else float(net.g[0]) if one_gain else 1.0
+    return net, found if isinstance(found, QuantizedNetwork) else None, step
+
+
+def _zoo(name: str) -> RateODE:
+    from autapse import zoo
+
+    if name not in _ZOO:
+        raise AutapseError(f"zoo:{name} is not one of {', '.join(f'zoo:{known}' for known in _ZOO)}")
+    if name.startswith("mutual"):
+        return zoo.mutual(0.8 if name == "mutual_excitation" else -0.8)
+    made: RateODE = getattr(zoo, name)()
+    return made
+
+
+def _units(text: str, units: int) -> list[int]:
+    """Indices from 0 of a list like 1,3."""
+    try:
+        chosen = [int(part) - 1 for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--units takes numbers like 1,3; not {text!r}") from None
+    outside = [k + 1 for k in chosen if not 0 <= k < units]
+    if outside:
+        raise ValueError(f"--units: the network has the units 1 to {units}, not {outside[0]}")
+    return chosen
+
+
+def _stimulus(path: Path, inputs: int) -> FloatArray:
+    x, _ = check_inputs(read_array(path, "inputs (time, inputs)"), inputs)
+    if len(x) != 1 or x.shape[1] == 0:
+        raise ValueError(f"{path}: a comparison takes one sequence with at least one sample; its shape is {x.shape}")
+    return x[0]
+
+
+def _quantize(net: Network, x: FloatArray, weight_bits: int, state_bits: int) -> QuantizedNetwork:
+    from autapse.quantize import quantize
+
+    return quantize(net, weight_bits=weight_bits, state_bits=state_bits, calibrate=x[None])

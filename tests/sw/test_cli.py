@@ -1,0 +1,134 @@
+"""The command line: what it prints, and one line and a non-zero exit for what a user gets wrong."""
+
+import json
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from autapse.cli import main
+from autapse.gallery import path
+from autapse.quantized import load_quantized
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the program in an empty folder; its exit code, output and error output."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["autapse", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def quantised(run):
+    """The name of a quantised network in the folder."""
+    assert run("quantize", path("flipflop_3bit"), "-o", "q.npz", "--input-range", "1.5")[0] == 0
+    return "q.npz"
+
+
+def test_help_names_every_command(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for name in ("demo", "inspect", "convert", "quantize", "run", "verify", "export", "boards", "build", "bench"):
+        assert name in out
+
+
+def test_inspect(run, quantised):
+    code, out, _ = run("inspect", path("flipflop_3bit"), "--json")
+    data = json.loads(out)
+    assert (code, data["units"], data["inputs"], data["outputs"], data["activation"]) == (0, 50, 3, 3, "tanh")
+    code, out, _ = run("inspect", quantised)
+    assert code == 0
+    assert "overflow is impossible" in out
+
+
+def test_quantize_prints_the_proof_and_writes_the_file(run):
+    code, out, _ = run(
+        "quantize", path("flipflop_3bit"), "-o", "q.npz", "--weight-bits", "6", "--state-bits", "9", "--json"
+    )
+    assert code == 0
+    proof = json.loads(out)["overflow_proof"]
+    assert proof["bits_needed"] <= proof["accumulator_bits"]
+    q = load_quantized("q.npz")
+    assert (q.formats.W.bits, q.formats.h.bits) == (6, 9)
+
+
+def test_convert_and_run(run, quantised):
+    assert run("convert", path("flipflop_3bit"), "net.npz")[0] == 0
+    x = np.zeros((2, 5, 3))
+    x[0, 1, 0] = 3.0  # outside the range
+    np.save("x.npy", x)
+    code, _, err = run("run", quantised, "--inputs", "x.npy", "-o", "z.npy")
+    assert code == 0
+    assert "1 of 30 input values lie outside" in err
+    q = load_quantized(quantised)
+    expected = q.formats.z.dequantize(q.run_int(q.quantize_inputs(x)[0]).z)
+    np.testing.assert_array_equal(np.load("z.npy"), expected)
+    np.save("x.npy", x[1])
+    assert run("run", quantised, "--inputs", "x.npy", "-o", "z.npy", "--level", "float")[0] == 0
+    assert np.load("z.npy").shape == (5, 3)
+
+
+def test_boards(run):
+    code, out, _ = run("boards", "--json")
+    names = {board["name"] for board in json.loads(out)["boards"]}
+    assert code == 0
+    assert {"icebreaker", "ice40_hx8k_b_evn", "ulx3s", "ulx3s_12f", "ulx3s_85f"} <= names
+
+
+def keras_like(file, layers):
+    """An HDF5 file with a Keras configuration and no weights."""
+    config = {"class_name": "Sequential", "config": {"layers": layers}}
+    with h5py.File(file, "w") as h5:
+        h5.attrs["model_config"] = json.dumps(config)
+        h5.create_group("model_weights")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inspect", "missing.npz"], "missing.npz: no such file"),
+        (["inspect", "."], "is a folder"),
+        (["inspect", "truncated.npz"], "truncated"),
+        (["inspect", "empty.h5"], "simple_rnn"),
+        (["inspect", "gru.h5"], "GRU"),
+        (["quantize", "NET", "-o", "q.npz", "--weight-bits", "3"], "weight_bits must lie in 4 to 18, not 3"),
+        (["quantize", "NET", "-o", "q.npz", "--state-bits", "19"], "state_bits must lie in 4 to 18, not 19"),
+        (["quantize", "NET", "-o", "q.npz", "--input-range", "nan"], "input_range"),
+        (["quantize", "NET", "-o", "nowhere/q.npz"], "nowhere: no such folder to write q.npz into"),
+        (["quantize", "NET", "-o", "q.npz", "--option", "colour=red"], "not an option of a file"),
+        (["verify", "NET"], "not quantised yet: autapse quantize"),
+        (["run", "q8.npz", "--inputs", "wide.npy", "-o", "z.npy"], "with 3 inputs; its shape is (4, 5)"),
+        (["run", "q8.npz", "--inputs", "nan.npy", "-o", "z.npy"], "x must be finite; x[1, 2] is nan"),
+        (["run", "q8.npz", "--inputs", "missing.npy", "-o", "z.npy"], "missing.npy"),
+        (["build", "q8.npz", "--board", "arduino", "-o", "out"], "no board 'arduino'; there are icebreaker"),
+        (["build", "q8.npz", "--board", "icebreaker", "-o", "out", "--lanes", "99"], "lanes must lie in 1 to 53"),
+        (["build", "q8.npz", "--board", "icebreaker", "-o", "out", "--form", "mult18"], "mult18"),
+    ],
+)
+def test_bad_input_is_one_line(run, quantised, tmp_path, arguments, message):
+    run("quantize", path("flipflop_3bit"), "-o", "q8.npz")
+    (tmp_path / quantised).unlink()
+    (tmp_path / "truncated.npz").write_bytes((tmp_path / "q8.npz").read_bytes()[:700])
+    rnn = {"units": 3, "activation": "tanh", "use_bias": True}
+    keras_like("empty.h5", [{"class_name": "SimpleRNN", "config": {"name": "simple_rnn", **rnn}}])
+    keras_like("gru.h5", [{"class_name": "GRU", "config": {"name": "gru", **rnn}}])
+    np.save("wide.npy", np.zeros((4, 5)))
+    np.save("nan.npy", np.array([[0, 0, 0], [0, 0, np.nan]]))
+    before = {p.name for p in tmp_path.iterdir()}
+    code, out, err = run(*(str(path("flipflop_3bit")) if a == "NET" else a for a in arguments))
+    assert code != 0
+    assert message in err
+    lines = [line for line in err.splitlines() if line and not line.startswith("building:")]
+    assert len(lines) == 1, err
+    assert "Traceback" not in out + err
+    assert {p.name for p in tmp_path.iterdir()} == before, "something was written"

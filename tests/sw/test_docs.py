@@ -1,0 +1,41 @@
+"""Every Python snippet of the README and of docs/circuit.md runs. docs/theory.md has a test of its own."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def snippets(file):
+    return re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
+
+
+@pytest.mark.slow
+def test_readme(monkeypatch, tmp_path, capsys):
+    """The first example, and what it says that it prints."""
+    monkeypatch.chdir(tmp_path)
+    (code,) = snippets("README.md")
+    exec(compile(code, "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert float(re.search(r"largest difference ([\d.e-]+)", out)[1]) < 0.1
+    assert "mismatches=0" in out
+    assert (tmp_path / "q.npz").is_file()
+
+
+def test_circuit_page(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    codes = snippets("docs/circuit.md")
+    assert codes
+    if shutil.which("ngspice") is None and any("simulate" in code for code in codes):
+        pytest.skip("ngspice is not installed: apt-get install ngspice")
+    for code in codes:
+        exec(compile(code, "docs/circuit.md", "exec"), {})
+
+
+def test_links_lead_somewhere():
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
