@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--weight-bits", type=int, default=9)
     parser.add_argument("--state-bits", type=int, default=9)
+    parser.add_argument("--table", default="auto", help="activation table; linear saves the icebreaker a block RAM")
     parser.add_argument("--trials", type=int, default=80, help="trials for float and model")
     parser.add_argument("--rtl-trials", type=int, default=10, help="of these, how many the circuit runs too")
     parser.add_argument("--seed", type=int, default=0)
@@ -35,7 +36,11 @@ def main() -> None:
 
     net = autapse.load(args.model)
     q = autapse.quantize(
-        net, weight_bits=args.weight_bits, state_bits=args.state_bits, input_range=DelayedDecision().input_range
+        net,
+        weight_bits=args.weight_bits,
+        state_bits=args.state_bits,
+        input_range=DelayedDecision().input_range,
+        table=args.table,
     )
     f = q.formats
     print(f"{args.model.name}: {net.units} units; fraction bits: W {f.W.frac}, W_in {f.W_in.frac}, h {f.h.frac}")

@@ -54,6 +54,8 @@ class Board:
         Options of yosys' ``synth_ice40`` or ``synth_ecp5``.
     nextpnr
         Options of nextpnr that name the device.
+    forms
+        Forms of lanes that the device has blocks for, from :data:`autapse_hw.lanes.FORMS`: the preferred first.
     limit_hz
         The fastest clock that is tried: timing models stop being believable beyond it.
     uart, led
@@ -74,6 +76,7 @@ class Board:
     platform: Callable[[], Any]
     synth: tuple[str, ...]
     nextpnr: tuple[str, ...]
+    forms: tuple[str, ...]
     limit_hz: int
     pad_pll: bool = False
     uart: tuple[str, int] = ("uart", 0)
@@ -81,9 +84,9 @@ class Board:
     baud: int = 1_000_000
 
     @property
-    def ultraplus(self) -> bool:
-        """Whether the multiplier blocks are SB_MAC16."""
-        return self.family == "ice40" and self.resources.dsps > 0
+    def key(self) -> str:
+        """The kind of device: ``up5k``, ``hx8k`` or ``ecp5``; iCE40s with and without multipliers differ in speed."""
+        return self.family if self.family == "ecp5" else "up5k" if self.resources.dsps else "hx8k"
 
 
 #: Simple dual-port shapes of the 4 kbit block RAM of iCE40, and of the 18 kbit one of ECP5.

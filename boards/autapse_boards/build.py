@@ -41,6 +41,7 @@ def build(
     out: str | os.PathLike[str],
     *,
     lanes: int | None = None,
+    form: str | None = None,
     frequency: float | None = None,
     seed: int = 1,
     progress: Progress | None = None,
@@ -53,6 +54,8 @@ def build(
         A name from :data:`BOARDS`, or a :class:`Board`.
     lanes
         Multiply-accumulators; the number that makes the fastest step and fits, unless given.
+    form
+        How the lanes are built, one of the board's `forms`; the first that takes the word lengths, unless given.
     frequency
         Clock in Hz that the PLL must not exceed. Unless given, the fastest that meets timing, found in at most three
         runs of place-and-route.
@@ -65,15 +68,17 @@ def build(
     ------
     AutapseError
         Unknown board, a folder that is not ours, or a frequency that the board cannot make or the design not meet.
+    ValueError
+        A number of lanes or a form that the network or the board cannot have.
     DoesNotFitError
         Before synthesis, naming the resource; ToolFailedError and MissingToolError from the tools.
     """
     board = get_board(board)
-    plan = fit(q, board, lanes)
+    plan = fit(q, board, lanes, form)
     tell = progress or (lambda line: None)
     target = Path(out)
     with folder_beside(target, REPORT_FILE) as work:
-        flow = Flow(q, board, plan.lanes, tell)
+        flow = Flow(q, board, plan.lanes, plan.form, tell)
         attempts: list[Attempt] = []
         best = _search(flow, work, plan, frequency, seed, attempts)
         bitstream = flow.pack(best.folder)
@@ -162,7 +167,7 @@ def _report(
     from autapse_hw.uart import baud_error
 
     clock = float(best.clocking.frequency)
-    cycles = Schedule.of(q, plan.lanes).cycles_per_step
+    cycles = Schedule.of(q, plan.lanes, plan.form).cycles_per_step
     identity = identity_of(q, plan.lanes, clock)
     # COBS adds a byte, and one more for each 254; the delimiter ends the frame.
     frames = (identity.request_bytes(Command.STEP) + OVERHEAD, identity.answer_bytes(Command.STEP) + OVERHEAD)
@@ -176,6 +181,7 @@ def _report(
         inputs=q.inputs,
         outputs=q.outputs,
         lanes=plan.lanes,
+        lane_form=plan.form,
         formats=q.formats.to_dict(),
         activation=q.activation.describe(),
         overflow_proof=q.overflow_proof(),

@@ -5,28 +5,41 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from autapse.activation import Segments
+from autapse.protocol import COUNTER_BYTES, COUNTERS, IDENTITY_BYTES, OVERHEAD, code_bytes
 from autapse_boards.board import Board, Resources
+from autapse_hw.arithmetic import multiply_latency
+from autapse_hw.lanes import LaneForm
+from autapse_hw.lanes.accumulator import segment_widths
 
 if TYPE_CHECKING:
     from autapse_boards.fit import Shape
 
-#: Clock in Hz near which designs come, by family and whether it is UltraPlus.
-CLOCKS = {("ice40", True): 48e6, ("ice40", False): 90e6, ("ecp5", False): 85e6}
+#: Clock in Hz near which designs come, by kind of device and lane form: where the search for the clock starts.
+CLOCKS = {
+    ("up5k", "mac8x8"): 60e6,
+    ("up5k", "mac16sum"): 58e6,
+    ("up5k", "mac16"): 58e6,
+    ("up5k", "generic"): 48e6,
+    ("hx8k", "generic"): 90e6,
+    ("ecp5", "mult18"): 125e6,
+    ("ecp5", "generic"): 90e6,
+}
 
 # A link, clock, reset and the control of a core without lanes, in logic cells.
-_BASE = {"ice40": 930, "ecp5": 1080}
+_BASE = {"ice40": 825, "ecp5": 755}
 # Logic cells for each bit of a product, multiplied in logic.
-_PRODUCT_BIT = 3.15
+_PRODUCT_BIT = 3.0
 _LEAK_BITS = 18
-# SB_MAC16 holds an accumulator of up to this many bits, and yosys uses it; wider ones are built in logic.
-_MAC16_ACC_BITS = 32
+# Sixteen bits of a ROM cost yosys as much as a cell, a block RAM this much.
+_RAM_COST = {"ice40": 64, "ecp5": 128}
 
 
-def needed(shape: Shape, board: Board, lanes: int) -> Resources:
-    """What `shape` on `lanes` lanes needs of this board's kind of device, link and clock included."""
+def needed(shape: Shape, board: Board, lanes: int, form: LaneForm) -> Resources:
+    """What `shape` on `lanes` lanes of that form needs of this board's kind of device, link and clock included."""
     return Resources(
-        logic=math.ceil(logic_cells(shape, board, lanes)),
-        dsps=dsps(shape, board, lanes),
+        logic=math.ceil(logic_cells(shape, board, lanes, form)),
+        dsps=dsps(shape, board, lanes, form),
         rams=ram_blocks(shape, board, lanes),
     )
 
@@ -45,29 +58,19 @@ def _memory(width: int, depth: int, shapes: tuple[tuple[int, int], ...]) -> tupl
     return min(choices, key=lambda c: 64 * c[0] + c[1])
 
 
-def multipliers(shape: Shape, lanes: int) -> list[tuple[int, int]]:
-    """Word lengths of every multiplication in the core."""
-    segments = shape.activation.segments
-    result = [(shape.weight_bits, shape.operand_bits)] * lanes
-    if segments is not None and segments.degree:
-        # Unsigned coefficients and offsets take one more bit in a signed multiplier.
-        result += [(width + 1, segments.shift + 1) for width in segments.widths[1:]]
-    if shape.leaky:
-        result += [(_LEAK_BITS, shape.state_bits), (_LEAK_BITS, shape.activation.out.bits)]
-    return result
-
-
-def dsps(shape: Shape, board: Board, lanes: int) -> int:
+def dsps(shape: Shape, board: Board, lanes: int, form: LaneForm) -> int:
     """Multiplier blocks."""
+    if form.lanes_per_block:
+        return math.ceil(lanes / form.lanes_per_block)
     if not board.resources.dsps:
         return 0
     size = 16 if board.family == "ice40" else 18
-    return sum(math.ceil(a / size) * math.ceil(b / size) for a, b in multipliers(shape, lanes))
+    return lanes * math.ceil(shape.weight_bits / size) * math.ceil(shape.operand_bits / size)
 
 
 def roms(shape: Shape, lanes: int) -> list[tuple[int, int]]:
-    """Width and depth of the memories that are never written: weights, biases, table, leak, initial state."""
-    result = [(lanes * shape.weight_bits, math.ceil(shape.rows / lanes) * shape.cols), (shape.acc_bits, shape.rows)]
+    """Width and depth of the memories that are never written: weights, table, leak, initial state; not the biases."""
+    result = [(lanes * shape.weight_bits, math.ceil(shape.rows / lanes) * shape.cols)]
     if shape.activation.segments is not None:
         segments = shape.activation.segments
         result.append((sum(segments.widths), len(segments.c0)))
@@ -78,55 +81,92 @@ def roms(shape: Shape, lanes: int) -> list[tuple[int, int]]:
     return result
 
 
-def rams(shape: Shape) -> list[tuple[int, int]]:
-    """Width and depth of the memories that are written, one for each reader: operands, states, the link's buffers."""
-    operands = (shape.operand_bits, 2 << max(0, shape.cols - 1).bit_length())
-    answer = (8, 4 + max(32, shape.units * math.ceil(shape.state_bits / 8)))
-    result = [operands, answer, answer]
-    result += [(shape.state_bits, shape.units)] * 2 if shape.leaky else [operands]
-    return result
+def rams(shape: Shape) -> list[tuple[int, int, int]]:
+    """Width, depth and readers of the memories that are written: operands, states, the link's two."""
+    operands = (shape.operand_bits, 2 << max(0, shape.cols - 1).bit_length(), 1 if shape.leaky else 2)
+    request = OVERHEAD * math.ceil((OVERHEAD + shape.inputs * code_bytes(shape.input_bits)) / OVERHEAD)
+    served = request + OVERHEAD + COUNTERS * COUNTER_BYTES + IDENTITY_BYTES
+    longest = max(
+        IDENTITY_BYTES, shape.outputs * code_bytes(shape.acc_bits), shape.units * code_bytes(shape.state_bits)
+    )
+    room = OVERHEAD + longest
+    result = [operands, (8, served, 1), (8, room + room // 254 + 2, 1)]
+    return [*result, (shape.state_bits, shape.units, 2)] if shape.leaky else result
 
 
 def ram_blocks(shape: Shape, board: Board, lanes: int) -> int:
-    """Block RAMs: all memories but those that yosys puts into logic."""
-    kept = [m for m in roms(shape, lanes) if not _rom_in_logic(*m, board)]
-    kept += [m for m in rams(shape) if not _ram_in_logic(*m, board)]
+    """Block RAMs: the biases, and all memories but those that yosys puts into logic."""
+    kept = [(shape.acc_bits, shape.rows)]
+    kept += [m for m in roms(shape, lanes) if not _rom_in_logic(*m, board)]
+    for width, depth, readers in rams(shape):
+        if not _ram_in_logic(width, depth, readers, board):
+            kept += [(width, depth)] * readers
     return sum(memory_blocks(width, depth, board.ram_shapes) for width, depth in kept)
 
 
-def logic_cells(shape: Shape, board: Board, lanes: int) -> float:
+def logic_cells(shape: Shape, board: Board, lanes: int, form: LaneForm) -> float:
     """Logic cells."""
-    acc, w, v = shape.acc_bits, shape.weight_bits, shape.operand_bits
-    total = _BASE[board.family] + 12.0 * acc
-    total += sum(width * depth / 12 for width, depth in roms(shape, lanes) if _rom_in_logic(width, depth, board))
+    acc, segments = shape.acc_bits, shape.activation.segments
+    per_cell = 10 if board.family == "ice40" else 14  # bits of a ROM
+    total = _BASE[board.family] + 12.5 * acc
+    total += sum(width * depth / per_cell for width, depth in roms(shape, lanes) if _rom_in_logic(width, depth, board))
     total += 0.6 * _memory(*roms(shape, lanes)[0], board.ram_shapes)[1]
     total += 35 * max(0.0, math.log2(shape.cols) - 4.5)  # longer counters and addresses
-    for width, depth in rams(shape):
-        if _ram_in_logic(width, depth, board):
-            total += 6 * math.ceil(width / 4) * math.ceil(depth / 16)
-    total += 60 * (shape.activation.segments.degree if shape.activation.segments is not None else 0)
+    for width, depth, readers in rams(shape):
+        if _ram_in_logic(width, depth, readers, board):
+            distributed = 4 * math.ceil(width / 4) * math.ceil(depth / 16) * readers
+            total += distributed if board.family == "ecp5" else 2.8 * width * depth
+    if segments is not None:
+        total += _polynomial(segments, board)
     if shape.leaky:
-        total += 120 + 9 * shape.state_bits
-    # A lane's weight register, product register, accumulator, and stage of the drain chain.
-    if not board.resources.dsps:
-        total += sum(_PRODUCT_BIT * a * b for a, b in multipliers(shape, 0))
-        lane = _PRODUCT_BIT * w * v + 1.25 * acc + w
-    elif board.family == "ecp5":
-        # The registers have cells of their own to themselves there, and become what counts with many lanes.
-        flip_flops = 560 + 8 * acc + lanes * (2 * acc + 2 * w + v)
-        return max(flip_flops, total + lanes * (2 * acc + 8))
-    elif acc <= _MAC16_ACC_BITS:
-        lane = 1.3 * (acc + w)
-    else:
-        lane = 1.45 * (2 * acc + 2 * w + v)
-    return total + lanes * lane
+        factor = max(shape.state_bits, shape.activation.out.bits)
+        total += 120 + 13 * shape.state_bits + 2 * _product(_LEAK_BITS, factor, board)
+    return total + lanes * lane_cells(shape, board, form)
+
+
+def lane_cells(shape: Shape, board: Board, form: LaneForm) -> float:
+    """Logic cells of a lane: factors' and product's registers, sum, and its stages of the drain's chain and ring."""
+    acc, w, v = shape.acc_bits, shape.weight_bits, shape.operand_bits
+    widths = segment_widths(acc, form.segments(acc))
+    late = sum(k * bits + 1 for k, bits in enumerate(widths))  # addends of the later segments wait, carries
+    if form.name == "mac16sum":
+        return 2 * acc
+    if board.family == "ecp5":
+        return 3.2 * acc + late
+    if form.lanes_per_block or board.resources.dsps:
+        return 3 * acc + (w + v - 1) + late
+    return 3 * acc + _PRODUCT_BIT * w * v + w + late
+
+
+def _product(a: int, b: int, board: Board) -> float:
+    """Logic cells of :func:`autapse_hw.arithmetic.multiply`: selections of digits, and the adders of their tree."""
+    rows = math.ceil(b / 2)
+    first = (2 * a + 2 + b) if board.family == "ice40" else 2 * a  # a register alone takes a cell on iCE40
+    return first + rows * (a + 2) * 2 + (rows - 1) * (a + 5)
+
+
+def _polynomial(segments: Segments, board: Board) -> float:
+    """Logic cells of an activation's polynomial: its products, sums, and what waits for them."""
+    if not segments.degree:
+        return 0
+    wait = multiply_latency(segments.shift)
+    total = sum(_product(width, segments.shift, board) for width in segments.widths[1:])
+    total += sum(segments.widths)
+    if board.family == "ice40":
+        total += 80 * segments.degree + wait * segments.widths[0] + 2 * segments.shift
+        if segments.degree == 2:
+            total += (wait + 1) * (segments.widths[0] + segments.shift) + wait * segments.widths[1]
+    return total
 
 
 def _rom_in_logic(width: int, depth: int, board: Board) -> bool:
-    """Whether yosys' memory_libmap builds this ROM in logic: sixteen bits cost as much as a cell, a block RAM 64."""
-    return width * depth / 16 <= 64 * memory_blocks(width, depth, board.ram_shapes)
+    """Whether yosys' memory_libmap builds this ROM in logic."""
+    return width * depth / 16 <= _RAM_COST[board.family] * memory_blocks(width, depth, board.ram_shapes)
 
 
-def _ram_in_logic(width: int, depth: int, board: Board) -> bool:
-    """Whether yosys uses distributed RAM, which only ECP5 has."""
-    return board.family == "ecp5" and width * depth <= 2048
+def _ram_in_logic(width: int, depth: int, readers: int, board: Board) -> bool:
+    """Whether yosys uses distributed RAM, which only ECP5 has, or flip-flops, for the least memories."""
+    blocks = memory_blocks(width, depth, board.ram_shapes)
+    if board.family == "ecp5":
+        return 4 * math.ceil(width / 4) * math.ceil(depth / 16) < _RAM_COST["ecp5"] * blocks
+    return width * depth <= _RAM_COST["ice40"] * blocks * readers

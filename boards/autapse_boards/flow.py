@@ -14,6 +14,7 @@ from autapse_boards.board import Board
 from autapse_boards.pll import Clocking
 from autapse_boards.timing import Timing, read_timing
 from autapse_boards.tools import INSTALL, Progress, Tool, find, run
+from autapse_hw.lanes import GENERIC
 
 _CONSTRAINTS = {"ice40": "top.pcf", "ecp5": "top.lpf"}
 _ROUTED = {"ice40": "top.asc", "ecp5": "top.config"}
@@ -34,8 +35,8 @@ class Flow:
 
     logs = ("synthesis.log", "place_route.log", "pack.log")
 
-    def __init__(self, q: QuantizedNetwork, board: Board, lanes: int, tell: Progress) -> None:
-        self.q, self.board, self.lanes, self.tell = q, board, lanes, tell
+    def __init__(self, q: QuantizedNetwork, board: Board, lanes: int, form: str, tell: Progress) -> None:
+        self.q, self.board, self.lanes, self.form, self.tell = q, board, lanes, form, tell
         self.seconds: defaultdict[str, float] = defaultdict(float)
         pack = "icepack" if board.family == "ice40" else "ecppack"
         self.tools: dict[str, Tool] = {
@@ -65,13 +66,13 @@ class Flow:
         """Write ``top.il`` and the constraints, by amaranth's platform for this board."""
         from autapse_boards.top import Top
 
-        self.tell(f"elaborate: {self.lanes} lanes at {float(clocking.frequency) / 1e6:.2f} MHz")
+        self.tell(f"elaborate: {self.lanes} lanes ({self.form}) at {float(clocking.frequency) / 1e6:.2f} MHz")
         start = time.monotonic()
         try:
             platform = self.board.platform()
         except ImportError as error:
             raise MissingToolError(f"the board files need {error.name}: {INSTALL}") from error
-        plan = platform.prepare(Top(self.q, self.lanes, self.board, clocking), "top", emit_src=False)
+        plan = platform.prepare(Top(self.q, self.lanes, self.form, self.board, clocking), "top", emit_src=False)
         for name in ("top.il", _CONSTRAINTS[self.board.family]):
             text = plan.files[name]
             (folder / name).write_text(plain_names(text) if name == "top.il" else text)
@@ -80,7 +81,10 @@ class Flow:
     def synthesise(self, folder: Path) -> None:
         """yosys: ``top.il`` to the netlist ``top.json``."""
         self.tell("synthesis")
-        options = " ".join(self.board.synth)
+        # ice40_dsp in yosys 0.70 takes SB_MAC16 that are there already for its own, packs what stands behind them into
+        # the block, and loses lanes: so it runs only where multipliers are to be inferred.
+        inferred = self.form == GENERIC.name and self.board.key == "up5k"
+        options = " ".join((*self.board.synth, *(("-dsp",) if inferred else ())))
         script = f"read_rtlil top.il\nsynth_{self.board.family} {options} -top top -json top.json\nstat\n"
         (folder / "synthesis.ys").write_text(script)
         args = ("-q", "-l", "synthesis.log", "-s", "synthesis.ys")

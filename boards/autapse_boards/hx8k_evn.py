@@ -25,5 +25,6 @@ HX8K_EVN = Board(
     platform=_platform,
     synth=("-device", "hx"),
     nextpnr=("--hx8k", "--package", "ct256"),
+    forms=("generic",),
     limit_hz=200_000_000,
 )

@@ -23,8 +23,9 @@ ICEBREAKER = Board(
     clock="clk12",
     clock_hz=12_000_000,
     platform=_platform,
-    synth=("-dsp", "-device", "u"),
+    synth=("-device", "u"),
     nextpnr=("--up5k", "--package", "sg48"),
+    forms=("mac8x8", "mac16sum", "mac16", "generic"),
     limit_hz=100_000_000,
     pad_pll=True,
 )

@@ -58,7 +58,7 @@ class Report:
         Board name, and its FPGA.
     model_hash
         Hash of the quantised network, hexadecimal; the device answers with the same.
-    units, inputs, outputs, lanes, formats, activation
+    units, inputs, outputs, lanes, lane_form, formats, activation
         The network, and the core made for it.
     overflow_proof
         The figures that show that the accumulator cannot overflow.
@@ -90,6 +90,7 @@ class Report:
     inputs: int
     outputs: int
     lanes: int
+    lane_form: str
     formats: Mapping[str, Any]
     activation: str
     overflow_proof: Mapping[str, int]
@@ -162,7 +163,7 @@ def _lines(r: Report) -> list[tuple[str, str]]:
         ("board", f"{r.board} ({r.device})"),
         ("model", f"{r.model_hash}: {r.units} units, {r.inputs} inputs, {r.outputs} outputs, {r.activation}"),
         ("clock", f"{r.clock_hz / 1e6:.3f} MHz; timing allows {r.fmax_hz / 1e6:.1f} MHz"),
-        ("core", f"{r.lanes} lanes, {r.cycles_per_step} cycles a step"),
+        ("core", f"{r.lanes} lanes ({r.lane_form}), {r.cycles_per_step} cycles a step"),
         ("speed", f"{r.steps_per_second:,.0f} steps/s, {r.step_seconds * 1e6:.2f} µs a step"),
         ("serial line", f"{r.baud:,} baud ({r.baud_error:+.2%}), {r.round_trip_seconds * 1e6:.0f} µs a round trip"),
         ("accumulator", f"needs {r.overflow_proof['bits_needed']}, has {r.overflow_proof['accumulator_bits']} bits"),

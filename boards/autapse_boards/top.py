@@ -18,17 +18,18 @@ class Top(Elaboratable):
 
     Parameters
     ----------
-    q, lanes
-        The network, and the multiply-accumulators that compute it.
+    q, lanes, form
+        The network, and the multiply-accumulators that compute it; see :class:`autapse_hw.core.Core`.
     board
         Where it runs.
     clocking
         Settings of the PLL, from :func:`autapse_boards.pll.settings`; the UART's divisor follows from them.
     """
 
-    def __init__(self, q: QuantizedNetwork, lanes: int, board: Board, clocking: Clocking) -> None:
+    def __init__(self, q: QuantizedNetwork, lanes: int, form: str, board: Board, clocking: Clocking) -> None:
         self.q = q
         self.lanes = lanes
+        self.form = form
         self.board = board
         self.clocking = clocking
 
@@ -40,7 +41,7 @@ class Top(Elaboratable):
         clock = platform.request(self.board.clock, dir="-")
         m.submodules.clock = ClockGenerator(self.clocking, clock, pad=self.board.pad_pll)
         divisor = divisor_for(frequency, self.board.baud)
-        m.submodules.system = system = System(self.q, self.lanes, frequency, divisor)
+        m.submodules.system = system = System(self.q, self.lanes, frequency, divisor, self.form)
 
         uart = platform.request(*self.board.uart, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)

@@ -35,6 +35,7 @@ def _board(size: str, name: str) -> Board:
         platform=partial(_platform, size),
         synth=(),
         nextpnr=(f"--{size[:2]}k", "--package", "CABGA381", "--speed", "6"),
+        forms=("mult18", "generic"),
         limit_hz=225_000_000,
     )
 

@@ -33,7 +33,7 @@ def make_network(units=6, bits=8, inputs=2, outputs=1, seed=1):
         b_out=np.zeros(outputs),
         activation="tanh",
     )
-    return quantize(net, weight_bits=bits, state_bits=bits)
+    return quantize(net, weight_bits=bits, state_bits=bits, operand_bits=bits)
 
 
 @pytest.fixture
@@ -61,6 +61,20 @@ def test_refused_before_synthesis(tmp_path, no_tools):
 def test_impossible_lanes(tmp_path, no_tools, lanes):
     with pytest.raises(ValueError, match=f"lanes must lie in 1 to 7, the rows of this network, not {lanes}"):
         build(make_network(), "icebreaker", tmp_path / "out", lanes=lanes)
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("mac7", "lane form on icebreaker must be one of mac8x8, mac16sum, mac16, generic; not 'mac7'"),
+        ("mult18", "lane form on icebreaker must be one of mac8x8, mac16sum, mac16, generic; not 'mult18'"),
+        ("mac8x8", "lane form mac8x8 takes weights of up to 8 bits, not 9"),
+    ],
+)
+def test_impossible_form(tmp_path, no_tools, form, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        build(make_network(bits=9), "icebreaker", tmp_path / "out", form=form)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_foreign_folder_is_left_alone(tmp_path, no_tools):
@@ -97,7 +111,7 @@ def test_impossible_frequency(tmp_path, monkeypatch):
         build(make_network(), "icebreaker", tmp_path / "out", frequency=5e6)
 
 
-@pytest.mark.parametrize("board", BOARDS.values(), ids=str)
+@pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 def test_every_usable_rate_makes_the_baud_rate(board):
     rates = [float(s.frequency) for s in usable_rates(board, 1e9)]
     assert rates == sorted(rates, reverse=True)
@@ -175,7 +189,7 @@ def test_names_without_brackets():
 @pytest.mark.parametrize("with_pll", [True, False])
 def test_elaborates_for_every_board(tmp_path, monkeypatch, board, with_pll):
     monkeypatch.setattr(flow_module, "find", lambda name: Tool(name, ("false",), "1"))
-    flow = Flow(make_network(3), BOARDS[board], 2, lambda line: None)
+    flow = Flow(make_network(3), BOARDS[board], 2, BOARDS[board].forms[0], lambda line: None)
     clocking = usable_rates(BOARDS[board], 50e6 if with_pll else BOARDS[board].clock_hz)[0]
     flow.elaborate(clocking, tmp_path)
     design = (tmp_path / "top.il").read_text()
@@ -213,6 +227,7 @@ def test_bitstream(tmp_path, board):
     assert load_quantized(out / "q.npz").model_hash().hex() == report.model_hash
     assert report.steps_per_second == pytest.approx(report.clock_hz / report.cycles_per_step)
     assert report.lanes == 2
+    assert report.lane_form == BOARDS[board].forms[0]
     assert set(report.seconds) == {"elaborate", "synthesis", "place_route", "pack"}
     assert all(use.used <= use.available for use in report.resources.values())
     assert report.resources["dsps" if "dsps" in report.resources else "rams"].used > 0
@@ -229,3 +244,11 @@ def test_bitstream(tmp_path, board):
     again = build(q, board, out, lanes=2, frequency=report.clock_hz, seed=report.attempts[-1].seed)
     assert again.clock_hz == report.clock_hz
     assert (out / again.files["bitstream"]).read_bytes() == first
+
+
+@pytest.mark.parametrize(("form", "inferred"), [("mac8x8", False), ("mac16sum", False), ("generic", True)])
+def test_multipliers_are_inferred_only_for_the_generic_form(tmp_path, monkeypatch, form, inferred):
+    monkeypatch.setattr(flow_module, "find", lambda name: Tool(name, (sys.executable, "-c", ""), "1"))
+    flow = Flow(make_network(3), BOARDS["icebreaker"], 2, form, lambda line: None)
+    flow.synthesise(tmp_path)
+    assert ("-dsp" in (tmp_path / "synthesis.ys").read_text()) == inferred

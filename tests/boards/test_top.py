@@ -45,7 +45,7 @@ def q():
 
 def test_frames_through_the_pins(q):
     platform = _Platform()
-    fragment = Fragment.get(Top(q, 2, BOARD, NoPll(BOARD.clock_hz)), platform)
+    fragment = Fragment.get(Top(q, 2, "generic", BOARD, NoPll(BOARD.clock_hz)), platform)
     clock, rx, tx = platform.ports[BOARD.clock].i, platform.ports["uart"].rx.i, platform.ports["uart"].tx.o
     inputs = np.random.default_rng(4).integers(-127, 128, size=(4, 2))
     answers = []

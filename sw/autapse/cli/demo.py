@@ -128,7 +128,8 @@ def _compare(net: Network, task: Task, trials: Trials, say: Any) -> tuple[list[_
     chosen = None
     for bits in (8, 6, 5, 4):
         say(f"{bits} bits")
-        q = quantize(net, weight_bits=bits, state_bits=bits, input_range=task.input_range)
+        # Operands of 8 bits fit the small multipliers of the board, of which there are twice as many.
+        q = quantize(net, weight_bits=bits, state_bits=bits, input_range=task.input_range, operand_bits=bits)
         z = _run(q, trials.x)
         rms = float(np.sqrt(np.mean((z - exact)[trials.mask] ** 2)))
         levels.append(_Level(f"{bits} bits", bits, bits, task.score(z, trials), rms))

@@ -112,6 +112,10 @@ def quantize(
     calibrate: Annotated[
         Path | None, typer.Option(metavar="X.npy", help="Typical inputs (batch, time, inputs), for the ranges.")
     ] = None,
+    operand_bits: Annotated[
+        int | None,
+        typer.Option(help="Widest operand of the multipliers, 16 or the longest word. 8: two lanes in a UP5K's DSP."),
+    ] = None,
     option: Options = None,
     table: Annotated[str, typer.Option(help="Activation table: auto, direct, linear or quadratic.")] = "auto",
     as_json: Json = False,
@@ -133,6 +137,7 @@ def quantize(
             input_range=input_range,
             state_range=state_range,
             calibrate=samples,
+            operand_bits=operand_bits,
             table=table,
         )
     q.save(output)
