@@ -1,36 +1,17 @@
 """The device's end of the protocol, on tokens: checks requests, drives the core, writes answers."""
 
-from typing import Any
+from functools import reduce
+from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import crc, stream, wiring  # type: ignore[attr-defined]  # the stubs lack crc
-from amaranth.lib.memory import Memory
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from autapse.protocol import (
-    ANSWER,
-    COUNTER_BYTES,
-    COUNTERS,
-    CRC_FINAL,
-    CRC_INITIAL,
-    CRC_POLYNOMIAL,
-    IDENTITY_BYTES,
-    OVERHEAD,
-    Command,
-    Identity,
-    code_bytes,
-)
+from autapse.protocol import ANSWER, OVERHEAD, Command, Identity
+from autapse_hw.checksum import Checksum
 from autapse_hw.framing import TOKEN
-
-#: The CRC of `autapse.protocol`.
-CRC16 = crc.Algorithm(
-    crc_width=16,
-    polynomial=CRC_POLYNOMIAL,
-    initial_crc=CRC_INITIAL,
-    reflect_input=True,
-    reflect_output=True,
-    xor_output=CRC_FINAL,
-)
+from autapse_hw.server_memory import ServerMemory
+from autapse_hw.server_states import ServerStates
 
 
 def core_members(identity: Identity) -> dict[str, wiring.Member]:
@@ -43,6 +24,11 @@ def core_members(identity: Identity) -> dict[str, wiring.Member]:
         "state_index": Out(range(max(2, identity.units))),
         "state_value": In(signed(identity.state_format.bits)),
     }
+
+
+def choose(*choices: tuple[Value, Value | int]) -> Value:
+    """All values whose conditions hold, in one OR: what a multiplexer costs when no two of them do."""
+    return reduce(or_, (Mux(condition, value, 0) for condition, value in choices))
 
 
 class Server(wiring.Component):
@@ -58,7 +44,8 @@ class Server(wiring.Component):
     Members
     -------
     i : In(stream.Signature(TOKEN))
-        Requests, from a :class:`~autapse_hw.framing.CobsDecoder`. Held back for less than 40 cycles, a byte's time.
+        Requests, from a :class:`~autapse_hw.framing.CobsDecoder`. Held back for less than 40 cycles, a byte's time,
+        if they may still be accepted.
     lost : In(1)
         High for one cycle: a byte of the frame that is coming in was lost, so the frame is bad.
     o : Out(stream.Signature(TOKEN))
@@ -110,280 +97,184 @@ class Server(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """One memory holds the request, the counters and the identity; one address walks over all of them.
+        """A machine that works in beats of four cycles, and moves one byte in each.
 
-        A request is written from address 0 on while its CRC is computed, and nothing of it is used before its end
-        was found good. An answer is made element by element: a byte of memory, an output or a state value goes into
-        `word` (so that no logic follows a memory in the same cycle), and out of it byte by byte, through the same
-        CRC, which a frame coming in and one going out never need at the same time.
+        One memory holds the request, what is remembered of the last one, the counters and the identity; one address
+        walks over all of them, and over outputs and units. In each beat `byte` takes a byte from the request, the
+        memory, an output, a state value, or the CRC; and during the next one it goes into the CRC, the memory, the
+        answer or an input of the core:
 
-        Two state machines take turns: the first receives, judges, counts, and compares the frame with the last good
-        one; the second answers. One machine of all states was 5 MHz slower on the UP5K.
+            cycle 0   the state, the address and `byte` are new; `byte` is written to where the address was
+            cycle 1   the memory gives the next byte; what the state waits for is looked at
+            cycle 2   that byte is in `fetched`
+            cycle 3   it is in `total`, perhaps plus one; `go` is high, unless the state must wait another beat
+
+        Whatever is decided at `go` is in a register by then, and each state is a register of its own, so no path is
+        longer than the few LUTs between two of the cycles.
         """
         m = Module()
-        identity = self.identity
-        formats = (identity.input_format, identity.z_format, identity.state_format)
-        x_bytes, z_bytes, h_bytes = (code_bytes(f.bits) for f in formats)
-        room = OVERHEAD + identity.request_bytes(Command.STEP)
-        counters_at = -(-room // COUNTER_BYTES) * COUNTER_BYTES  # aligned: the low bits tell a counter's last byte
-        identity_at = counters_at + COUNTERS * COUNTER_BYTES
-        contents = [0] * identity_at + list(identity.to_bytes())
-        accepted, rejected, steps = range(COUNTERS)
-        # Where the elements of an answer come from, and how many they are.
-        elements = {
-            Command.IDENTIFY: ("READ", IDENTITY_BYTES),
-            Command.STEP: ("Z", identity.outputs),
-            Command.READ_STATE: ("STATE", identity.units),
-            Command.COUNTERS: ("READ", COUNTERS * COUNTER_BYTES),
-        }
+        m.submodules.memory = memory = ServerMemory(self.identity)
+        m.submodules.checksum = checksum = Checksum()
+        m.submodules.states = states = ServerStates(self.identity)
+        at = states.at
 
-        memory: Memory[Any, Any] = Memory(shape=8, depth=len(contents), init=contents)
-        m.submodules.memory = memory
-        write = memory.write_port()
-        read = memory.read_port()
-        m.submodules.crc = check = crc.Processor(CRC16(8))
+        def later(value: Value) -> Signal:
+            """The value of the cycle before."""
+            signal = Signal(unsigned(len(value)), src_loc_at=1)
+            m.d.sync += signal.eq(value)
+            return signal
 
-        address = Signal(range(len(contents) + 1))
-        # The request, and what is remembered of the last good one: sequence number, command, CRC.
-        command, memo = Signal(8), Signal(32)
-        recalled, repeated = Signal(range(4)), Signal()
-        remembered = Signal()
+        phase = Signal(2)
+        go = Signal()
+        byte = Signal(8, reset_less=True)
+        token = self.i.payload
+
+        # The beat.
+        stalled = later(self.o.valid | (at("SENDING") & ~self.idle) | (at("X0") & self.x.valid))
+        awaiting = later(
+            (at("RECEIVE") & ~self.i.valid) | (at("Z0") & ~self.z.valid) | (at("CLEARING", "H0") & self.busy)
+        )
+        m.d.sync += [phase.eq(phase + 1), go.eq((phase == 2) & ~stalled & ~awaiting)]
+        m.d.comb += [states.go.eq(go), memory.go.eq(go)]
+
+        # The command.
+        header = Signal()  # it has not come yet
+        op = Signal(3)
+        unknown = Signal()
+        learn = later(go & at("RECEIVE") & header)
+        with m.If(go):
+            m.d.sync += header.eq(~at("RECEIVE") | (header & ~memory.address[0]))
+        with m.If(learn):
+            m.d.sync += [op.eq(byte), unknown.eq(byte[len(op) :].any())]
+        is_step = later(op == Command.STEP)
+        is_identify = later(op == Command.IDENTIFY)
+        is_counters = later(op == Command.COUNTERS)
+        is_read_state = later(op == Command.READ_STATE)
+        is_reset = later(op == Command.RESET)
+        m.d.comb += [states.is_step.eq(is_step), states.is_reset.eq(is_reset), states.is_read_state.eq(is_read_state)]
+        m.d.comb += states.is_read.eq(is_identify | is_counters)
+        known = later((op >= min(Command)) & (op <= max(Command)) & ~unknown)
+
+        # The request. Tokens that come during an execution are lost, and with them the frame that they belong to.
         bad = Signal()  # the frame that is coming in will not be good
         sound = Signal()  # the frame that has come in was not bad
-        dropped = Signal()  # a frame ended during an execution
-        known, complete, good = Signal(), Signal(), Signal()
-        counting = Signal(range(COUNTERS))  # the counter that counts
-        # The answer.
-        word = Signal(8 * max(z_bytes, h_bytes))
-        left = Signal(range(max(z_bytes, h_bytes)))  # bytes of `word` behind the one that goes out
-        index = Signal(range(max(identity.inputs, *(number for _, number in elements.values()))))
-        limit = Signal.like(index)
-        last = Signal()  # the element in `word` is the last one
-        x_word, x_left = Signal(8 * x_bytes), Signal(range(x_bytes))
-        # What the state is for.
-        receiving, checking, execute, done = Signal(), Signal(), Signal(), Signal()
+        dropped = Signal()  # a frame ended during the execution
+        answering = Signal()
+        repeated = Signal()
+        offered = later(self.i.valid)
+        dropping = later((phase == 2) & offered & answering & ~(at("SENDING") & self.idle))
+        taking = go & at("RECEIVE")
+        spoils = later(dropping | memory.done)
+        good = later(sound & known & memory.done & checksum.match)
+        differs_low = later(memory.fetched[:4] != byte[:4])
+        differs_high = later(memory.fetched[4:] != byte[4:])
+        m.d.comb += [states.end.eq(token.end), states.good.eq(good)]
+        m.d.comb += [states.dropped.eq(dropped), states.repeated.eq(repeated)]
+        m.d.sync += [
+            self.i.ready.eq(taking | dropping),
+            bad.eq(self.lost | (self.i.ready & ~token.end & spoils) | (bad & ~(self.i.ready & token.end))),
+            dropped.eq((dropping & token.end) | (dropped & ~(go & at("START")))),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += sound.eq(~bad & ~token.data[0])
+        with m.If(go):
+            m.d.sync += repeated.eq(at("JUDGE") | (repeated & ~(at("COMPARE") & (differs_low | differs_high))))
+            m.d.sync += answering.eq(at("SEQUENCE") | (at("DECIDE") & repeated) | (answering & ~at("SENDING")))
+            m.d.sync += self.activity.eq(self.activity ^ (at("JUDGE") & good))
 
-        token = self.i.payload
-        op = command[:3]  # enough once the command is known
-        free = ~self.o.valid
-        idle = Signal()  # a cycle late, which SENDING allows for
-        m.d.sync += idle.eq(self.idle)
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        m.d.comb += [read.addr.eq(address), write.addr.eq(address)]
-        m.d.comb += [self.state_index.eq(index), self.x.payload.eq(x_word[: identity.input_format.bits].as_signed())]
-        m.d.comb += self.i.ready.eq(~checking)
-        # All bytes go through the CRC, and after those of a good frame's own CRC it holds a known residue.
-        m.d.comb += check.data.eq(Mux(receiving, token.data, self.o.payload.data))
-        m.d.comb += check.valid.eq(Mux(receiving, self.i.valid & ~token.end, self.o.valid & self.o.ready))
-        m.d.comb += known.eq((command >= min(Command)) & (command <= max(Command)))
-        m.d.comb += complete.eq(address == Mux(op == Command.STEP, room, OVERHEAD))
-        with m.Switch(op):
-            for code, (_, number) in elements.items():
-                with m.Case(code):
-                    m.d.comb += limit.eq(number - 1)
+        # The walks over the memory, outputs and units, and what ends them. A bound is chosen three cycles before it
+        # counts, so it depends on states before the one that it is for.
+        field = Signal(2)  # which of the bytes that are remembered
+        counting = later(at(*states.counts))
+        jumps = ("START", "JUDGE", "RECALL", "COMPARE", "DECIDE", "COMMAND")
+        jumping = later(at(*jumps))
+        moving = later(at(*jumps, "SEQUENCE", "READ", *states.counts, *states.x, states.z[-1], states.h[-1]))
+        requested = later(at("START", "REJECTED", "RECEIVE", "JUDGE"))
+        giving = later(at(*states.x, "GIVE"))
+        storing = at("RECEIVE") & ~token.end & ~memory.done
+        m.d.comb += [states.counted.eq(memory.counted), states.done.eq(memory.done), states.compared.eq(field == 3)]
+        m.d.comb += memory.byte.eq(byte)
+        m.d.sync += [
+            memory.move.eq(moving | storing | (at("GIVE") & memory.done)),
+            memory.jump.eq(jumping | (counting & memory.counted) | (at("GIVE") & memory.done)),
+            memory.write.eq(storing | counting | at("COMPARE")),
+        ]
+        m.d.sync += memory.bound.eq(
+            choose(
+                (requested & is_step, memory.room),
+                (requested & ~is_step, OVERHEAD),
+                (giving, memory.room - OVERHEAD // 2),
+                (is_step & ~requested & ~giving, memory.last[Command.STEP]),
+                (is_read_state & ~requested, memory.last[Command.READ_STATE]),
+                (is_identify & ~requested, memory.last[Command.IDENTIFY]),
+                (is_counters & ~requested, memory.last[Command.COUNTERS]),
+            )
+        )
+        m.d.sync += memory.target.eq(
+            choose(
+                (at("JUDGE"), Mux(good, memory.accepted, memory.rejected)),
+                (at("START") & dropped, memory.rejected),
+                (at("DECIDE") & is_step, memory.steps),
+                (at("RECALL"), memory.memo | field),
+                (at("COMPARE") & (field == 0), 1),
+                (at("COMPARE") & (field == 1), Mux(is_step, memory.room - 2, OVERHEAD - 2)),
+                (at("COMPARE") & (field == 2), Mux(is_step, memory.room - 1, OVERHEAD - 1)),
+                (at("COMMAND") & is_step, OVERHEAD // 2),
+                (at("COMMAND") & is_identify, memory.identity),
+                (at("COMMAND") & is_counters, memory.accepted),
+            )
+        )
+        with m.If(go):
+            m.d.sync += field.eq(field + at("COMPARE"))
+            m.d.sync += memory.more.eq(
+                at("START", "JUDGE") | (at("DECIDE") & is_step) | (counting & ~memory.counted & memory.carries)
+            )
 
-        def count(counter: int) -> None:
-            m.d.sync += [address.eq(counters_at + counter * COUNTER_BYTES), counting.eq(counter)]
-            m.next = "COUNT"
+        # The byte, and the answer.
+        putting = later(at(*states.puts))
+        from_memory = later(at("RECALL", *states.counts, *states.x, "SEQUENCE", "COMMAND", "READ"))
+        from_checksum = later(at("CRC_LOW", "CRC_HIGH"))
+        z_word = Signal(8 * len(states.z))
+        h_word = Signal(8 * len(states.h))
+        m.d.comb += [z_word.eq(self.z.payload), h_word.eq(self.state_value)]
+        from_core = later(
+            choose(
+                *((at(name), z_word.word_select(k, 8)) for k, name in enumerate(states.z)),
+                *((at(name), h_word.word_select(k, 8)) for k, name in enumerate(states.h)),
+            )
+        )
+        with m.If(go & ~at("COMPARE")):
+            m.d.sync += byte.eq(
+                choose(
+                    (at("RECEIVE"), token.data),
+                    (from_memory, memory.total),
+                    (at("COMMAND"), ANSWER),
+                    (from_checksum, checksum.o),
+                )
+                | from_core
+            )
+        m.d.comb += [checksum.byte.eq(byte), checksum.shift.eq(at("CRC_HIGH")), self.o.payload.data.eq(byte)]
+        m.d.sync += [
+            checksum.start.eq(go & at("START", "JUDGE")),
+            checksum.step.eq(go & (putting | (at("RECEIVE") & ~token.end))),
+            self.o.valid.eq((go & putting) | (self.o.valid & ~self.o.ready)),
+            self.again.eq(go & at("DECIDE") & repeated),
+        ]
+        with m.If(go):
+            m.d.sync += self.o.payload.end.eq(at("END"))
 
-        def put(value: Value) -> None:
-            with m.If(free):
-                m.d.sync += [self.o.valid.eq(1), self.o.payload.end.eq(0), self.o.payload.data.eq(value)]
-
-        with m.FSM():
-            with m.State("RECEIVE"):
-                m.d.comb += [receiving.eq(1), write.data.eq(token.data)]
-                with m.If(self.i.valid & ~token.end):
-                    with m.If(address == room):
-                        m.d.sync += bad.eq(1)
-                    with m.Else():
-                        m.d.comb += write.en.eq(1)
-                        m.d.sync += address.eq(address + 1)
-                    with m.If(address == 1):
-                        m.d.sync += command.eq(token.data)
-                with m.Elif(self.i.valid):
-                    m.d.sync += [sound.eq(~bad & ~token.data[0]), bad.eq(0)]
-                    m.next = "CHECK"
-            with m.State("CHECK"):
-                m.d.comb += checking.eq(1)
-                m.d.sync += good.eq(sound & known & complete & check.match_detected)
-                m.next = "JUDGE"
-            with m.State("JUDGE"):
-                m.d.comb += checking.eq(1)
-                count(rejected)
-                with m.If(good):
-                    m.d.sync += self.activity.eq(~self.activity)
-                    count(accepted)
-
-            with m.State("COUNT"):
-                m.d.comb += [checking.eq(1), check.start.eq(1)]
-                m.next = "COUNT_READ"
-            with m.State("COUNT_READ"):
-                m.d.comb += checking.eq(1)
-                m.d.sync += word[:8].eq(read.data)
-                m.next = "COUNT_WRITE"
-            with m.State("COUNT_WRITE"):
-                m.d.comb += [checking.eq(1), write.data.eq(word[:8] + 1), write.en.eq(1)]
-                with m.If((word[:8] == 255) & (address[:2] != COUNTER_BYTES - 1)):
-                    m.d.sync += address.eq(address + 1)
-                    m.next = "COUNT"
-                with m.Else():
-                    m.d.sync += address.eq(0)
-                    with m.If(counting == rejected):
-                        m.next = "RECEIVE"
-                    with m.Elif(counting == accepted):
-                        m.d.sync += repeated.eq(remembered)
-                        m.next = "RECALL"
-                    with m.Else():
-                        m.next = "EXECUTE"
-
-            with m.State("RECALL"):
-                m.d.comb += checking.eq(1)
-                m.next = "RECALL_READ"
-            with m.State("RECALL_READ"):
-                m.d.comb += checking.eq(1)
-                m.d.sync += [word[:8].eq(read.data), address.eq(address + 1), recalled.eq(recalled + 1)]
-                with m.If((recalled == 1) & (op == Command.STEP)):
-                    m.d.sync += address.eq(room - 2)
-                m.next = "RECALL_COMPARE"
-            with m.State("RECALL_COMPARE"):
-                m.d.comb += checking.eq(1)
-                m.d.sync += [memo.eq(Cat(memo[8:], word[:8])), remembered.eq(1)]
-                with m.If(word[:8] != memo[:8]):
-                    m.d.sync += repeated.eq(0)
-                m.next = "RECALL"
-                with m.If(recalled == 0):
-                    m.next = "DECIDE"
-            with m.State("DECIDE"):
-                m.d.comb += checking.eq(1)
-                m.next = "EXECUTE"
-                with m.If((op == Command.STEP) & ~repeated):
-                    count(steps)
-            with m.State("EXECUTE"):
-                m.d.comb += [checking.eq(1), execute.eq(1)]
-                m.next = "ANSWER"
-            with m.State("ANSWER"):
-                with m.If(done):
-                    m.d.sync += address.eq(0)
-                    m.next = "RECEIVE"
-                    with m.If(dropped):
-                        m.d.sync += dropped.eq(0)
-                        count(rejected)
-
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.comb += self.again.eq(execute & repeated)
-                with m.If(execute):
-                    m.next = "SEQUENCE"
-                    with m.If(repeated):
-                        m.next = "SENDING"
-            with m.State("SEQUENCE"):
-                put(memo[:8])
-                with m.If(free):
-                    m.next = "COMMAND"
-            with m.State("COMMAND"):
-                put(command | ANSWER)
-                m.d.sync += [index.eq(0), last.eq(0), x_left.eq(x_bytes - 1)]
-                m.d.sync += address.eq(Mux(op == Command.COUNTERS, counters_at, identity_at))
-                with m.If(op == Command.STEP):
-                    m.d.sync += address.eq(OVERHEAD // 2)
-                with m.If(free):
-                    m.next = "CLEAR"
-                    with m.Switch(op):
-                        for code, (state, _) in elements.items():
-                            with m.Case(code):
-                                m.next = "X" if code == Command.STEP else state
-
-            with m.State("CLEAR"):
-                m.d.comb += self.clear.eq(1)
-                m.next = "CLEARING"
-            with m.State("CLEARING"):
-                with m.If(~self.busy):
-                    m.next = "CRC_LOW"
-
-            with m.State("X"):
-                m.d.sync += address.eq(address + 1)
-                m.next = "X_BYTE"
-            with m.State("X_BYTE"):
-                m.d.sync += [x_word.eq(Cat(x_word[8:], read.data)), x_left.eq(x_left - 1)]
-                m.next = "X"
-                with m.If(x_left == 0):
-                    m.d.sync += [x_left.eq(x_bytes - 1), last.eq(index == identity.inputs - 1)]
-                    m.next = "X_LIMIT"
-            with m.State("X_LIMIT"):  # the most negative code is not in the core's range
-                with m.If(self.x.payload == -(1 << (identity.input_format.bits - 1))):
-                    m.d.sync += x_word[0].eq(1)
-                m.next = "X_GIVE"
-            with m.State("X_GIVE"):
-                m.d.comb += self.x.valid.eq(1)
-                with m.If(self.x.ready):
-                    m.d.sync += index.eq(index + 1)
-                    m.next = "X"
-                    with m.If(last):
-                        m.d.sync += index.eq(0)
-                        m.next = "Z"
-
-            with m.State("Z"):
-                m.d.comb += self.z.ready.eq(1)
-                m.d.sync += [word.eq(self.z.payload), left.eq(z_bytes - 1), last.eq(index == limit)]
-                with m.If(self.z.valid):
-                    m.next = "PUT"
-            with m.State("STATE"):
-                with m.If(~self.busy):
-                    m.next = "STATE_WAIT"
-            with m.State("STATE_WAIT"):
-                m.next = "STATE_TAKE"
-            with m.State("STATE_TAKE"):
-                m.d.sync += [word.eq(self.state_value), left.eq(h_bytes - 1), last.eq(index == limit)]
-                m.next = "PUT"
-            with m.State("READ"):
-                m.d.sync += address.eq(address + 1)
-                m.next = "READ_TAKE"
-            with m.State("READ_TAKE"):
-                m.d.sync += [word[:8].eq(read.data), left.eq(0), last.eq(index == limit)]
-                m.next = "PUT"
-            with m.State("PUT"):
-                put(word[:8])
-                with m.If(free):
-                    m.d.sync += [word.eq(word[8:]), left.eq(left - 1)]
-                    with m.If(left == 0):
-                        m.d.sync += index.eq(index + 1)
-                        with m.Switch(op):
-                            for code, (state, _) in elements.items():
-                                with m.Case(code):
-                                    m.next = state
-                        with m.If(last):
-                            m.next = "CRC_LOW"
-
-            with m.State("CRC_LOW"):
-                put(check.crc[:8])
-                m.d.sync += word[:8].eq(check.crc[8:])  # the low byte goes through the CRC, too, and changes it
-                with m.If(free):
-                    m.next = "CRC_HIGH"
-            with m.State("CRC_HIGH"):
-                put(word[:8])
-                with m.If(free):
-                    m.next = "END"
-            with m.State("END"):
-                put(word[:8])
-                with m.If(free):
-                    m.d.sync += self.o.payload.end.eq(1)
-                    m.next = "SENDING"
-            with m.State("SENDING"):  # the encoder has got the end when this token is gone
-                with m.If(free):
-                    m.next = "SEND"
-            with m.State("SEND"):
-                m.d.comb += check.start.eq(1)
-                with m.If(idle):
-                    m.d.comb += done.eq(1)
-                    m.next = "IDLE"
-
-        # Tokens that come during an execution are lost, and with them the frame that they belong to.
-        with m.If(self.i.valid & ~receiving & ~checking):
-            m.d.sync += bad.eq(~token.end)
-            with m.If(token.end):
-                m.d.sync += dropped.eq(1)
-        with m.If(self.lost):
-            m.d.sync += bad.eq(1)
+        # The core.
+        bits = self.identity.input_format.bits
+        x_word = Signal(8 * len(states.x), reset_less=True)
+        shift = later(go & at(*states.x))
+        most_negative = later(x_word[:bits] == 1 << (bits - 1))  # not in the core's range
+        x = Cat(x_word[0] | most_negative, x_word[1:bits])
+        m.d.comb += [self.x.payload.eq(x.as_signed()), self.state_index.eq(memory.address)]
+        m.d.sync += [
+            self.x.valid.eq((go & at("GIVE")) | (self.x.valid & ~self.x.ready)),
+            self.z.ready.eq(go & at(states.z[-1])),
+            self.clear.eq(go & at("CLEAR")),
+        ]
+        with m.If(shift):
+            m.d.sync += x_word.eq(Cat(x_word[8:], byte))
         return m

@@ -1,9 +1,10 @@
 """A UART, 8N1, with byte streams: one start bit, eight data bits from the lowest on, one stop bit."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer  # type: ignore[import-untyped]
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 MIN_DIVISOR = 4
 
@@ -59,29 +60,32 @@ class UartTx(wiring.Component):
         super().__init__({"i": In(stream.Signature(8)), "tx": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
-        """One shift register holds the data and stop bits; the register at its end is the line itself.
+        """The stop bit is the last one in the shift register, and stays there while the line rests.
 
-        The last bit ends one cycle early, since the cycle in which the next byte is taken belongs to the stop bit.
+        The timer counts below zero, so that its sign is the tick and nothing has to be compared. It starts in the
+        cycle in which a byte is taken, and the line follows the shift register a cycle later; so all ticks come a
+        cycle early, and after the last one there is time to raise `ready` in a register.
         """
         m = Module()
-        timer = Signal(range(self.divisor))
-        left = Signal(range(11))
-        shift = Signal(9, init=0x1FF)
+        timer = Signal(signed(bits_for(self.divisor) + 1), reset_less=True)
+        ready = Signal()  # it begins as if a byte had gone out
+        shift = Signal(10, init=1, reset_less=True)  # start bit, data, stop bit
+        stopping = Signal()  # only the stop bit is left
         line = Signal(init=1)
-        tick = Signal()
+        tick = timer[-1]
 
-        m.d.comb += self.i.ready.eq(left == 0)
-        m.d.comb += [self.tx.eq(line), tick.eq(timer == 0)]
-        with m.If(left == 0):
+        m.d.comb += [self.i.ready.eq(ready), self.tx.eq(line)]
+        m.d.sync += [timer.eq(timer - 1), stopping.eq(~shift[1:].any()), line.eq(shift[0] & ~(ready & self.i.valid))]
+        with m.If(tick | (ready & ~self.i.valid)):
+            m.d.sync += timer.eq(self.divisor - 2)
+        with m.If(ready):
             with m.If(self.i.valid):
-                m.d.sync += [line.eq(0), shift.eq(Cat(self.i.payload, 1)), left.eq(10), timer.eq(self.divisor - 1)]
+                m.d.sync += [ready.eq(0), shift.eq(Cat(0, self.i.payload, 1))]
         with m.Elif(tick):
-            m.d.sync += [line.eq(shift[0]), shift.eq(Cat(shift[1:], 1)), left.eq(left - 1)]
-            m.d.sync += timer.eq(self.divisor - 1)
-            with m.If(left == 2):
-                m.d.sync += timer.eq(self.divisor - 2)
-        with m.Else():
-            m.d.sync += timer.eq(timer - 1)
+            with m.If(stopping):
+                m.d.sync += ready.eq(1)
+            with m.Else():
+                m.d.sync += shift.eq(shift[1:])
         return m
 
 
@@ -118,6 +122,9 @@ class UartRx(wiring.Component):
         The middle of the start bit must still be low, or it was a glitch. After a stop bit that is low the line must
         rise before a start bit counts, so that a break is one lost byte and not many zeros. The receiver is ready
         for the next start bit from the middle of the stop bit on, which is what lets a faster sender in.
+
+        The states are one register each, and the timer counts up until its highest bit is the tick: then nothing has
+        to be decoded or compared. What the tick takes from the timer goes through the same adder as what a cycle adds.
         """
         m = Module()
         synchronised = Signal(init=1)
@@ -131,45 +138,37 @@ class UartRx(wiring.Component):
         else:
             m.d.comb += line.eq(synchronised)
 
-        timer = Signal(range(self.divisor))
-        tick = Signal()
-        bit = Signal(range(8))
+        full = 1 << bits_for(self.divisor)  # where the timer ticks
+        timer = Signal(range(2 * full), reset_less=True)
+        tick = timer[-1]
+        idle = Signal(init=1)
+        starting = Signal()
+        running = Signal()
+        broken = Signal()
+        bit = Signal(4, reset_less=True)
+        stopping = bit[-1]  # all data bits are in
         taken = Signal()  # the former byte had left when this one began
-        m.d.comb += tick.eq(timer == 0)
-        m.d.sync += [timer.eq(timer - 1), self.lost.eq(0)]
-        with m.If(tick):
-            m.d.sync += timer.eq(self.divisor - 1)
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        shifting = Signal()
+        payload = Signal(8, reset_less=True)
 
-        with m.FSM():
-            with m.State("IDLE"):
-                m.d.sync += timer.eq(self.divisor // 2 - 1)
-                with m.If(~line):
-                    m.next = "START"
-            with m.State("START"):
-                with m.If(tick):
-                    m.d.sync += [bit.eq(0), taken.eq(~self.o.valid | self.o.ready)]
-                    with m.If(line):
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.next = "DATA"
-            with m.State("DATA"):
-                with m.If(tick):
-                    m.d.sync += bit.eq(bit + 1)
-                    with m.If(taken):
-                        m.d.sync += self.o.payload.eq(Cat(self.o.payload[1:], line))
-                    with m.If(bit == 7):
-                        m.next = "STOP"
-            with m.State("STOP"):
-                with m.If(tick):
-                    m.d.sync += self.lost.eq(~(line & taken))
-                    with m.If(line & taken):
-                        m.d.sync += self.o.valid.eq(1)
-                    m.next = "IDLE"
-                    with m.If(~line):
-                        m.next = "BREAK"
-            with m.State("BREAK"):
-                with m.If(line):
-                    m.next = "IDLE"
+        ending = running & stopping & tick
+        m.d.sync += [
+            idle.eq(line & (idle | broken | (starting & tick) | ending)),
+            starting.eq((idle & ~line) | (starting & ~tick)),
+            running.eq((starting & tick & ~line) | (running & ~(stopping & tick))),
+            broken.eq(~line & (broken | ending)),
+            self.o.valid.eq((ending & line & taken) | (self.o.valid & ~self.o.ready)),
+            self.lost.eq(ending & ~(line & taken)),
+            shifting.eq(running & taken & ~stopping),
+            timer.eq(timer + Mux(tick, 2 * full - (self.divisor - 1), 1)),
+        ]
+        with m.If(idle):
+            m.d.sync += [timer.eq(full - (self.divisor // 2 - 1)), bit.eq(0)]
+        with m.If(starting):
+            m.d.sync += taken.eq(~self.o.valid | self.o.ready)
+        with m.If(running & tick):
+            m.d.sync += bit.eq(bit + 1)
+        with m.If(shifting & tick):
+            m.d.sync += payload.eq(Cat(payload[1:], line))
+        m.d.comb += self.o.payload.eq(payload)
         return m

@@ -29,9 +29,10 @@ from autapse.protocol import (
     pack_ints,
     unpack_ints,
 )
+from autapse_hw.checksum import CRC16, Checksum
 from autapse_hw.framing import CobsDecoder, CobsEncoder
 from autapse_hw.link import Link
-from autapse_hw.server import CRC16, Server
+from autapse_hw.server import Server
 
 CYCLE = 1e-6
 DIVISOR = 4
@@ -493,6 +494,48 @@ def test_the_crc_is_the_hosts() -> None:
     for length in range(20):
         data = rng.randbytes(length)
         assert crc16(data) == CRC16(8).compute(data) == crc.catalog.CRC16_X25(8).compute(data)
+
+
+def test_the_crc_in_hardware() -> None:
+    """Bytes at random distances, each there for two cycles; then the CRC, and a match after its own two bytes."""
+    dut, rng = Checksum(), random.Random(7)
+
+    async def feed(ctx: Any, data: bytes) -> None:
+        for byte in data:
+            ctx.set(dut.byte, byte)
+            ctx.set(dut.step, 1)
+            await ctx.tick()
+            ctx.set(dut.step, 0)
+            await ctx.tick()
+            ctx.set(dut.byte, rng.randrange(256))
+            await ctx.tick().repeat(rng.randrange(1, 4))
+
+    async def bench(ctx: Any) -> None:
+        for length in (0, 1, 2, 9, 30):
+            data = rng.randbytes(length)
+            check = crc16(data).to_bytes(2, "little")
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            await feed(ctx, data)
+            assert ctx.get(dut.o) == check[0]
+            await feed(ctx, check)
+            await ctx.tick()
+            assert ctx.get(dut.match) == 1
+            ctx.set(dut.start, 1)
+            await ctx.tick()
+            ctx.set(dut.start, 0)
+            await feed(ctx, data)
+            ctx.set(dut.shift, 1)
+            await feed(ctx, b"\0")
+            ctx.set(dut.shift, 0)
+            assert ctx.get(dut.o) == check[1]
+            assert ctx.get(dut.match) == 0
+
+    sim = Simulator(dut)
+    sim.add_clock(CYCLE)
+    sim.add_testbench(bench)
+    sim.run()
 
 
 def test_bad_arguments_are_named() -> None:
