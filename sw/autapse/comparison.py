@@ -1,8 +1,8 @@
 """One network on one stimulus, five times: equation, discrete float, fixed point, RTL and SPICE, on one time axis.
 
-Sampling, the same for all: input k is held from k dt to (k + 1) dt, and value k of a curve is the one at (k + 1) dt, the
-end of that step. So the state that :meth:`autapse.network.Network.run` gives after step k stands beside the solution of
-the equation at (k + 1) dt, and the two approach each other in proportion to dt.
+Sampling, the same for all: input k is held from k dt to (k + 1) dt, and value k of a curve is the one at (k + 1) dt,
+the end of that step. So the state that :meth:`autapse.network.Network.run` gives after step k stands beside the
+solution of the equation at (k + 1) dt, and the two approach each other in proportion to dt.
 
 Two paths lead away from the equation. ODE -> discrete -> fixed point -> RTL: the time step, the quantisation, and
 nothing. ODE -> SPICE: the circuit. The runs come from outside, because simulating the RTL is not this package's to do.
@@ -51,6 +51,10 @@ class Runs:
         Float steps with the rounded weights and inputs: what quantisation is without the rounding of states and sums.
     edges
         The equation under the stimulus as SPICE plays it, whose jumps have edges; None without `spice`.
+    smooth : (time * m, outputs)
+        The equation at m points of each step, of which `ode` is every m-th; for the picture, and `ode` when left out.
+    saturated
+        States and results of the activation that the fixed point has no code for, on this stimulus.
     left_out
         The reason for each of ``RTL`` and ``SPICE`` that is missing.
 
@@ -73,6 +77,8 @@ class Runs:
     rtl: FloatArray | None = None
     spice: FloatArray | None = None
     edges: FloatArray | None = None
+    smooth: FloatArray | None = None
+    saturated: int = 0
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,8 +142,8 @@ class Contribution:
     words: str
 
     def __str__(self) -> str:
-        size = "" if self.largest is None else f"{_share(self.largest)}, "
-        return f"{self.name} ({self.begin} -> {self.end}): {size}{self.words}"
+        size = "" if self.largest is None else f"{_share(self.largest)}: "
+        return f"{self.name} ({self.begin} → {self.end}): {size}{self.words}"
 
 
 def contributions(runs: Runs) -> list[Contribution]:
@@ -147,18 +153,19 @@ def contributions(runs: Runs) -> list[Contribution]:
     their signs. Their largest magnitudes need not.
     """
     steps = len(runs.x)
+    beyond = f" and {runs.saturated} that saturate (--state-range widens)" if runs.saturated else ""
     what = {
-        "time step": f"Euler with dt = {runs.dt:.4g}; with dt/2 {_share(runs.gap(runs.ode, runs.half))}",
+        "time step": f"Euler steps of {runs.dt:.4g}; steps of dt/2 give {_share(runs.gap(runs.ode, runs.half))}",
         "quantisation": (
             f"{_share(runs.gap(runs.discrete, runs.rounded))} by rounded weights and inputs, "
-            f"{_share(runs.gap(runs.rounded, runs.fixed))} by rounded states"
+            f"{_share(runs.gap(runs.rounded, runs.fixed))} by rounded states and sums{beyond}"
         ),
-        "RTL": f"all {runs.fixed.size} outputs of {steps} steps are equal, bit for bit",
+        "RTL": f"all {runs.fixed.size} output codes of {steps} steps are equal (the circuit sends outputs only)",
         "circuit": "",
     }
     if runs.edges is not None and runs.spice is not None:
         what["circuit"] = (
-            f"{_share(runs.gap(runs.edges, runs.spice))} by ngspice and its components, "
+            f"{_share(runs.gap(runs.edges, runs.spice))} by ngspice with exact component values, "
             f"{_share(runs.gap(runs.ode, runs.edges))} by the edges of its sources, dt/100 long"
         )
     chain = (
@@ -190,7 +197,8 @@ def caption(runs: Runs, title: str, quantity: str = "readout") -> list[str]:
     largest = max(found, key=lambda c: c.largest or 0.0)
     lines = [
         f"{title}: the {quantity} at the end of each of {len(runs.x)} steps, t = (k+1) dt, with input k held from k dt "
-        f"on. Differences are the largest ones, in parts of full scale ({runs.full_scale:.4g})."
+        f"on. Each figure is the largest difference, in percent of full scale ({runs.full_scale:.4g}); parts need not "
+        "add up."
     ]
     lines += [str(c) for c in found]
     if largest.largest:
@@ -222,11 +230,13 @@ def figure(runs: Runs, title: str, quantity: str = "readout", names: Sequence[st
     drawn = new_figure(9.5, height + 0.17 * len(lines))
     axes = drawn.subplots(rows + 2, 1, sharex=True, height_ratios=(1.0, *[1.9] * rows, 2.1))
     t = np.concatenate([[0.0], runs.t])
+    smooth = runs.ode if runs.smooth is None else runs.smooth
     _stimulus(axes[0], runs, t)
     for axis, k in zip(axes[1:-1], outputs, strict=True):
+        _curve(axis, "ODE", np.linspace(0.0, t[-1], len(smooth) + 1), np.append(runs.start[k], smooth[:, k]))
         for name, curve in runs.curves.items():
-            if curve is not None:
-                _curve(axis, name, t, np.concatenate([runs.start[k : k + 1], curve[:, k]]))
+            if curve is not None and name != "ODE":
+                _curve(axis, name, t, np.append(runs.start[k], curve[:, k]))
         axis.set_ylabel(names[k])
     _differences(axes[-1], runs)
     handles, labels = axes[1].get_legend_handles_labels()
@@ -265,21 +275,22 @@ def _differences(axis: Any, runs: Runs) -> None:
     for name, curve in runs.curves.items():
         if name != "ODE" and curve is not None:
             gap = np.max(np.abs(curve - runs.ode), axis=1) / runs.full_scale
-            _curve(axis, name, runs.t, np.where(gap < _FLOOR, np.nan, gap))
+            gap[gap < _FLOOR] = np.nan
+            if name == "SPICE":
+                axis.plot(runs.t, gap, color=_COLOURS[name], lw=0.8)
+            _curve(axis, name, runs.t, gap)
     axis.set_yscale("log")
     axis.set_ylabel("|difference from\nODE| / full scale")
     axis.set_xlabel("time of the network")
 
 
 def _wrapped(paragraphs: list[str]) -> list[str]:
-    return [line for p in paragraphs for line in fill(p, 132, subsequent_indent="    ").split("\n")]
+    return [line for p in paragraphs for line in fill(p, 142, subsequent_indent="    ").split("\n")]
 
 
 def _share(value: float) -> str:
-    """A fraction for a reader: percent, and powers of ten where percent would be zeros."""
-    if value == 0.0:
-        return "exactly 0"
-    return f"{100.0 * value:.3g} %" if 1e-4 <= value < 100.0 else f"{value:.1e}"
+    """A fraction for a reader."""
+    return "exactly 0" if value == 0.0 else f"{100.0 * value:.2g} %"
 
 
 def to_dict(runs: Runs) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autapse.cli import board, circuit, demo, model, simulate, theory
+from autapse.cli import board, circuit, compare, demo, model, simulate, theory
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for command in (
     theory.analyze,
     theory.zoo,
     circuit.circuit,
+    compare.compare,
     simulate.bench,
 ):
     app.command()(command)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _ZOO = ("autapse", "amplifier", "mutual_excitation", "mutual_inhibition", "winner_take_all")
 _ZOO_DT = 0.1
+_POINTS = 1000  # of the equation's curve, at least one for each step
 _MARKER = "compare.json"
 Progress = Callable[[str], None]
 
@@ -87,7 +88,7 @@ def compare(
         picture.savefig(folder / "compare.svg")
         words = caption(runs, title, quantity)
         (folder / "caption.md").write_text("\n\n".join(words) + "\n", encoding="utf-8")
-        curves = {name.replace(" ", "_"): z for name, z in runs.curves.items() if z is not None}
+        curves: dict[str, Any] = {name.replace(" ", "_"): z for name, z in runs.curves.items() if z is not None}
         np.savez_compressed(folder / "curves.npz", t=runs.t, x=x, **curves)
         data = {"network": net, "quantity": quantity, **to_dict(runs), "caption": words}
         (folder / _MARKER).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
@@ -107,7 +108,8 @@ def gather(net: Network, q: QuantizedNetwork, ode: RateODE, dt: float, x: FloatA
     from autapse.dynamics import dequantized
 
     say("the equation")
-    solution = ode.solve(x, dt)
+    parts = max(1, _POINTS // len(x))
+    smooth = ode.solve(np.repeat(x, parts, axis=0), dt / parts).z
     stability = ode.stability(dt)
     if not stability.faithful:
         limit = stability.largest_dt
@@ -120,7 +122,8 @@ def gather(net: Network, q: QuantizedNetwork, ode: RateODE, dt: float, x: FloatA
     say("Euler steps and the integer model")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of the stability of dt/2, which dt has been warned of
-        half = ode.discretize(dt / 2.0).run(np.repeat(x, 2, axis=0)).z[1::2]
+        # In units of dt, where no step is too large for a Network.
+        half = ode.rescale(1.0 / dt).discretize(0.5).run(np.repeat(x, 2, axis=0)).z[1::2]
     codes, outside = q.quantize_inputs(x[None])
     if outside:
         warnings.warn(
@@ -128,22 +131,36 @@ def gather(net: Network, q: QuantizedNetwork, ode: RateODE, dt: float, x: FloatA
             RuntimeWarning,
             stacklevel=2,
         )
+    rounded = dequantized(q)
+    trajectory = rounded.run(q.formats.x.dequantize(codes[0]))
     left_out: dict[str, str] = {}
     rtl, (spice, edges) = _rtl(q, codes, left_out, say), _spice(ode, dt, x, left_out, say)
     return Runs(
         dt=dt,
         x=x,
         start=ode.readout(ode.h0),
-        ode=solution.z,
+        ode=smooth[parts - 1 :: parts],
         discrete=net.run(x).z,
         fixed=q.formats.z.dequantize(q.run_int(codes, record=False).z[0]),
         half=half,
-        rounded=dequantized(q).run(q.formats.x.dequantize(codes[0])).z,
+        rounded=trajectory.z,
         rtl=rtl,
         spice=spice,
         edges=edges,
+        smooth=smooth,
+        saturated=_saturated(q, rounded, trajectory.h),
         left_out=left_out,
     )
+
+
+def _saturated(q: QuantizedNetwork, net: Network, h: FloatArray) -> int:
+    """How many states, and results of an unbounded activation, lie outside their formats in the float run `h`."""
+    before = np.vstack([net.h0, h[:-1]])
+    s = q.activation.out
+    outside = np.abs(h) > q.formats.h.max_value + q.formats.h.ulp
+    if net.activation in ("identity", "relu"):
+        outside |= np.abs(h - net.d * before) > np.abs(net.g) * (s.max_value + s.ulp / 2.0)
+    return int(np.count_nonzero(outside))
 
 
 def _rtl(q: QuantizedNetwork, codes: Any, left_out: dict[str, str], say: Progress) -> FloatArray | None:
@@ -190,7 +207,9 @@ def _read(name: str, dt: float | None) -> tuple[Network, QuantizedNetwork | None
     """The float network, the quantised one if that is what was given, and the step."""
     if name.startswith("zoo:"):
         step = _ZOO_DT if dt is None else dt
-        return _zoo(name.removeprefix("zoo:")).discretize(step), None, step
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of an unstable step: `gather` gives it for any network
+            return _zoo(name.removeprefix("zoo:")).discretize(step), None, step
     found = read_any(Path(name))
     net = found.network if isinstance(found, QuantizedNetwork) else found
     one_gain = net.g[0] > 0.0 and bool(np.all(net.g == net.g[0]))
@@ -225,7 +244,8 @@ def _stimulus(path: Path, inputs: int) -> FloatArray:
     x, _ = check_inputs(read_array(path, "inputs (time, inputs)"), inputs)
     if len(x) != 1 or x.shape[1] == 0:
         raise ValueError(f"{path}: a comparison takes one sequence with at least one sample; its shape is {x.shape}")
-    return x[0]
+    first: FloatArray = x[0]
+    return first
 
 
 def _quantize(net: Network, x: FloatArray, weight_bits: int, state_bits: int) -> QuantizedNetwork:
