@@ -69,8 +69,8 @@ class UartTx(wiring.Component):
         m = Module()
         timer = Signal(signed(bits_for(self.divisor) + 1), reset_less=True)
         ready = Signal()  # it begins as if a byte had gone out
-        shift = Signal(10, init=1, reset_less=True)  # start bit, data, stop bit
-        stopping = Signal()  # only the stop bit is left
+        shift = Signal(10, init=1)  # start bit, data, stop bit; reset too, or a long reset would shift the line low
+        stopping = Signal(init=1)  # only the stop bit is left
         line = Signal(init=1)
         tick = timer[-1]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
@@ -224,3 +224,22 @@ def test_bad_divisors_are_named(component: type[wiring.Component]) -> None:
         component(3)
     with pytest.raises(TypeError, match=r"not 8\.0"):
         component(8.0)
+
+
+@pytest.mark.parametrize("cycles", [1, 5, 50, 300])
+def test_the_line_rests_high_through_a_reset(cycles: int) -> None:
+    """A board holds its reset until the PLL has locked; a low line would be a break to the host."""
+    uart, reset = UartTx(12), Signal()
+    levels = []
+
+    async def bench(ctx: Any) -> None:
+        for k in range(cycles + 400):
+            ctx.set(reset, k < cycles)
+            levels.append(ctx.get(uart.tx))
+            await ctx.tick()
+
+    simulator = Simulator(ResetInserter(reset)(uart))
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert set(levels) == {1}

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The core on the vendors' multipliers, simulated with models of the cells: exactly the integer model.
 
 yosys's own model of SB_MAC16; for MULT18X18D, of which yosys has none, ours.
@@ -26,7 +27,7 @@ def network(weights, seed=0, units=14, inputs=3, outputs=2):
 # form, lanes, (weight, state, input) bits
 CASES = [
     ("mac8x8", 5, (8, 8, 8)),
-    ("mac8x8", 4, (4, 5, 6)),
+    ("mac8x8", 4, (6, 7, 7)),
     ("mac16", 5, (16, 16, 16)),
     ("mac16", 3, (9, 12, 7)),
     ("mac16sum", 5, (11, 12, 12)),
