@@ -121,7 +121,7 @@ def _state_formats(
     if needs or (net.leaky and state_range is not None):
         if state_range is None and samples is not None:
             with np.errstate(over="ignore", invalid="ignore"):
-                state_range = max(_peak(net.run(samples).h), _peak(net.h0)) or 1.0
+                state_range = _calibrated_range(net, samples)
             if not math.isfinite(state_range):
                 raise ValueError("the float network diverges on calibrate: give state_range, or shorter inputs")
         if state_range is None:
@@ -135,6 +135,17 @@ def _state_formats(
         h = Format(bits, bits - 1 - math.ceil(math.log2(float(reach or 1.0)) - 1e-9))
     s = Format(bits, bits - 1) if net.activation in _BOUNDED else h
     return s, (h if net.leaky else s)
+
+
+def _calibrated_range(net: Network, samples: FloatArray) -> float:
+    """The largest |h| that the float network reaches; and |s|, where it has no bound and shares the format."""
+    h = net.run(samples).h
+    reach = max(_peak(h), _peak(net.h0))
+    if net.leaky and net.activation not in _BOUNDED and h.size:
+        before = np.concatenate([np.broadcast_to(net.h0, (len(h), 1, net.units)), h[:, :-1]], axis=1)
+        moved = net.g != 0.0
+        reach = max(reach, _peak((h - net.d * before)[..., moved] / net.g[moved]) if moved.any() else 0.0)
+    return reach or 1.0
 
 
 def _leaky_reach(net: Network) -> float:

@@ -505,3 +505,10 @@ def test_a_matrix_that_rounds_to_zero_is_warned_about() -> None:
     net = Network(W=1e-6 * np.eye(2), W_in=np.ones((2, 1)))
     with pytest.warns(RuntimeWarning, match="every element of W rounds to 0"):
         quantize(net)
+
+
+def test_calibration_makes_room_for_the_activation_of_a_leaky_network() -> None:
+    """s(a) = 2 x reaches 2 at once, the state only 0.2 after one step; both share a format."""
+    net = Network(W=np.zeros((1, 1)), W_in=[[2.0]], d=[0.9], g=[0.1], activation="identity")
+    q = quantize(net, calibrate=np.ones((1, 1, 1)))
+    assert q.activation.out.max_value >= 2.0

@@ -100,6 +100,7 @@ def verify(
 
     Example: autapse verify q.npz --steps 500 --lanes 16
     """
+    from autapse_hw.schedule import Schedule
     from autapse_sim.verify import verify as verify_network
 
     q = read_quantized(file)
@@ -110,7 +111,15 @@ def verify(
         sequences = list(q.quantize_inputs(x)[0])
     with working("verifying", as_json) as say:
         result = verify_network(q, lanes=lanes, form=form, steps=steps, inputs=sequences, seed=seed, progress=say)
-    data = {**asdict(result), "lanes": lanes, "form": form, "comparisons": result.comparisons, "ok": result.ok}
+    efficiency = Schedule.of(q, lanes, form).lane_efficiency
+    data = {
+        **asdict(result),
+        "lane_efficiency": efficiency,
+        "lanes": lanes,
+        "form": form,
+        "comparisons": result.comparisons,
+        "ok": result.ok,
+    }
 
     def table() -> Any:
         rows = {
@@ -119,6 +128,7 @@ def verify(
             "comparisons": f"{result.states:,} state elements, {result.outputs:,} outputs",
             "mismatches": f"{result.mismatches:,}",
             "cycles per step": result.cycles_per_step,
+            "lane efficiency": f"{efficiency:.3f} (useful products / lanes / cycles)",
             "time": f"{result.seconds:.1f} s",
         }
         return facts(rows | {f"mismatch {k + 1}": line for k, line in enumerate(result.first)})
