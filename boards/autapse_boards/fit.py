@@ -226,6 +226,9 @@ def _message(shape: Shape, board: Board, short: str, lanes: int | None, form: st
             if fits(less, board, form):
                 hints.append(f"weights of {bits} bits fit")
                 break
+        segments = shape.activation.segments
+        if segments is not None and segments.degree == 0 and "block RAM" in short:
+            hints.append("a linear activation table saves block RAMs")
         others = [name for name, other in BOARDS.items() if name != board.name and fits(shape, other)]
         if others:
             hints.append(f"it fits {', '.join(others)}")

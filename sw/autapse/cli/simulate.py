@@ -162,7 +162,8 @@ def bench(
 ) -> None:
     """Measure the integer model beside a plain float32 NumPy loop of the same network, in one run.
 
-    Ratios can be quoted; absolute figures belong to this machine at this moment.
+    Ratios can be quoted; absolute figures belong to this machine at this moment. On a busy machine set
+    OPENBLAS_NUM_THREADS=1: a matrix product that waits for its second thread says nothing.
     """
     from autapse.benchmark import model_throughput
 
