@@ -103,8 +103,9 @@ def verify(
         A tool is missing, or the simulation did not run to its end. A mismatch is not an error: it is in the result.
     """
     began = time.monotonic()
-    core = Core(q, lanes, form)
-    result, _ = _simulate(core, inputs or _random_sequences(q, steps, seed), stalled, seed, progress)
+    check_tools()  # before the core is made: one that nobody elaborates is warned about
+    sequences = inputs or _random_sequences(q, steps, seed)
+    result, _ = _simulate(Core(q, lanes, form), sequences, stalled, seed, progress)
     cycles = result.pop("cycles_per_step")
     first = tuple(result.pop("first"))
     return Verification(
@@ -124,6 +125,7 @@ def simulate(
 
     Raises AutapseError when they, or a state on the way, differ from the integer model's.
     """
+    check_tools()
     result, outputs = _simulate(Core(q, lanes, form), list(x), 0, 0, progress)
     if result["mismatches"]:
         raise AutapseError(f"the circuit differs from the integer model: {result['first'][0]}")
@@ -136,7 +138,8 @@ def export(q: QuantizedNetwork, out: str | os.PathLike[str], *, lanes: int, step
     The folder `out` appears whole or not at all; one that an earlier export wrote is replaced.
     """
     with folder_beside(out, MARKER) as folder:
-        _write(folder, Core(q, lanes), _random_sequences(q, steps, seed), 2, seed)
+        sequences = _random_sequences(q, steps, seed)
+        _write(folder, Core(q, lanes), sequences, 2, seed)
         (folder / "run.py").write_text(bench_file("run.py"), encoding="utf-8")
         (folder / "README.md").write_text(bench_file("README.md"), encoding="utf-8")
 
@@ -145,7 +148,6 @@ def _simulate(
     core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int, progress: Progress | None
 ) -> tuple[dict[str, Any], list[list[int]]]:
     """Run the bench in a temporary folder; its counts, and the outputs of each sequence."""
-    check_tools()
     say = progress or (lambda message: None)
     with tempfile.TemporaryDirectory(prefix="autapse-") as name:
         folder = Path(name)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from autapse.fixed import FloatArray, Format, IntArray
+from autapse.network import ACTIVATIONS
 
 #: The largest error of a table, in ulps of its output, unless the caller asks for another.
 FAITHFUL = 1.0
@@ -172,7 +173,7 @@ class Activation:
         ``limit``, or by the distance of the largest code from the asymptote: below one ulp.
         """
         r = np.arange(-self.limit, self.limit + 1)
-        real = np.ldexp(real_function(self.name, np.ldexp(r.astype(np.float64), -self.in_frac)), self.out.frac)
+        real = np.ldexp(ACTIVATIONS[self.name](np.ldexp(r.astype(np.float64), -self.in_frac)), self.out.frac)
         if self.name not in _CURVED:  # saturation of the format is not an error of the function
             real = np.clip(real, -self.out.max_code, self.out.max_code)
         return float(np.max(np.abs(self.evaluate(r) - real)))
@@ -184,13 +185,6 @@ class Activation:
         s = self.segments
         what = {"direct": "entries", "linear": "linear segments", "quadratic": "quadratic segments"}[self.kind]
         return f"{self.name}: {len(s.c0)} {what} of {sum(s.widths)} bits, max error {self.max_error():.2f} ulp"
-
-
-def real_function(name: str, a: FloatArray) -> FloatArray:
-    """The real activation in float64."""
-    from autapse.network import ACTIVATIONS
-
-    return ACTIVATIONS[name](a)
 
 
 @lru_cache(maxsize=256)
