@@ -18,6 +18,7 @@ from autapse_boards.flow import Flow, Routed
 from autapse_boards.pll import Clocking, rates_up_to
 from autapse_boards.report import REPORT_FILE, Attempt, Report
 from autapse_boards.tools import Progress
+from autapse_hw.tiling import Tiling
 
 #: Relative error of the device's baud rate that is accepted: both ends together may be off by 2 %.
 MAX_BAUD_ERROR = 0.01
@@ -40,7 +41,7 @@ def build(
     board: str | Board,
     out: str | os.PathLike[str],
     *,
-    lanes: int | None = None,
+    lanes: int | str | Tiling | None = None,
     form: str | None = None,
     frequency: float | None = None,
     seed: int = 1,
@@ -53,7 +54,8 @@ def build(
     board
         A name from :data:`BOARDS`, or a :class:`Board`.
     lanes
-        Multiply-accumulators; the number that makes the fastest step and fits, unless given.
+        Multiply-accumulators: how many rows, or a :class:`~autapse_hw.tiling.Tiling` or its text, like ``8x2``; those
+        that make the fastest step and fit, unless given.
     form
         How the lanes are built, one of the board's `forms`; the first that takes the word lengths, unless given.
     frequency
@@ -78,7 +80,7 @@ def build(
     tell = progress or (lambda line: None)
     target = Path(out)
     with folder_beside(target, REPORT_FILE) as work:
-        flow = Flow(q, board, plan.lanes, plan.form, tell)
+        flow = Flow(q, board, plan.tiling, plan.form, tell)
         attempts: list[Attempt] = []
         best = _search(flow, work, plan, frequency, seed, attempts)
         bitstream = flow.pack(best.folder)
@@ -162,13 +164,12 @@ def _report(
     files: dict[str, str],
 ) -> Report:
     """The figures of a finished build."""
-    from autapse_hw.schedule import Schedule
     from autapse_hw.system import identity_of
     from autapse_hw.uart import baud_error
 
     clock = float(best.clocking.frequency)
-    cycles = Schedule.of(q, plan.lanes, plan.form).cycles_per_step
-    identity = identity_of(q, plan.lanes, clock)
+    cycles = plan.schedule.cycles_per_step
+    identity = identity_of(q, plan.tiling, clock)
     # COBS adds a byte, and one more for each 254; the delimiter ends the frame.
     frames = (identity.request_bytes(Command.STEP) + OVERHEAD, identity.answer_bytes(Command.STEP) + OVERHEAD)
     bits = 10 * sum(n + 1 + n // 254 + 1 for n in frames)
@@ -180,7 +181,8 @@ def _report(
         units=q.units,
         inputs=q.inputs,
         outputs=q.outputs,
-        lanes=plan.lanes,
+        lanes=plan.tiling.lanes,
+        tiling=str(plan.tiling),
         lane_form=plan.form,
         formats=q.formats.to_dict(),
         activation=q.activation.describe(),

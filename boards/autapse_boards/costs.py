@@ -11,6 +11,8 @@ from autapse_boards.board import Board, Resources
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
+from autapse_hw.memories import blocks
+from autapse_hw.tiling import Tiling
 
 if TYPE_CHECKING:
     from autapse_boards.fit import Shape
@@ -35,12 +37,12 @@ _LEAK_BITS = 18
 _RAM_COST = {"ice40": 64, "ecp5": 128}
 
 
-def needed(shape: Shape, board: Board, lanes: int, form: LaneForm) -> Resources:
-    """What `shape` on `lanes` lanes of that form needs of this board's kind of device, link and clock included."""
+def needed(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Resources:
+    """What `shape` on lanes of that tiling and form needs of this board's kind of device, link and clock included."""
     return Resources(
-        logic=math.ceil(logic_cells(shape, board, lanes, form)),
-        dsps=dsps(shape, board, lanes, form),
-        rams=ram_blocks(shape, board, lanes),
+        logic=math.ceil(logic_cells(shape, board, tiling, form)),
+        dsps=dsps(shape, board, tiling.lanes, form),
+        rams=ram_blocks(shape, board, tiling, form),
     )
 
 
@@ -68,74 +70,96 @@ def dsps(shape: Shape, board: Board, lanes: int, form: LaneForm) -> int:
     return lanes * math.ceil(shape.weight_bits / size) * math.ceil(shape.operand_bits / size)
 
 
-def roms(shape: Shape, lanes: int) -> list[tuple[int, int]]:
-    """Width and depth of the memories that are never written: weights, table, leak, initial state; not the biases."""
-    result = [(lanes * shape.weight_bits, math.ceil(shape.rows / lanes) * shape.cols)]
-    if shape.activation.segments is not None:
-        segments = shape.activation.segments
-        result.append((sum(segments.widths), len(segments.c0)))
+def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
+    """Width and depth of the core's memories that are never written: weights, biases, tables."""
+    tiles, slots = -(-shape.rows // tiling.rows), -(-shape.cols // tiling.cols)
+    groups = -(-tiling.rows // tiling.drains)
+    result = [(tiling.lanes * shape.weight_bits, tiles * slots), (tiling.drains * shape.acc_bits, tiles * groups)]
+    if (segments := shape.activation.segments) is not None:
+        result += [(sum(segments.widths), len(segments.c0))] * tiling.drains
+    return result
+
+
+def operands(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
+    """Width and depth of the operand memories."""
+    slots = -(-shape.cols // tiling.cols)
+    depth = (tiling.sequences + 1) << max(0, slots - 1).bit_length()
+    return [(shape.operand_bits, depth)] * tiling.cols
+
+
+def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
+    """Width and depth of the memories that yosys may build of logic: leak, initial state."""
+    result = []
     if shape.leaky:
-        result.append((2 * _LEAK_BITS, shape.units))
+        result += [(2 * _LEAK_BITS, -(-shape.units // tiling.drains))] * tiling.drains
     if shape.initial:
         result.append((shape.state_bits, shape.units))
     return result
 
 
-def rams(shape: Shape) -> list[tuple[int, int, int]]:
-    """Width, depth and readers of the memories that are written: operands, states, the link's two."""
-    operands = (shape.operand_bits, 2 << max(0, shape.cols - 1).bit_length(), 1 if shape.leaky else 2)
+def inferred_rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
+    """Width and depth of the memories that are written, but for the operands': leaky states, and the link's two."""
     request = OVERHEAD * math.ceil((OVERHEAD + shape.inputs * code_bytes(shape.input_bits)) / OVERHEAD)
     served = request + OVERHEAD + COUNTERS * COUNTER_BYTES + IDENTITY_BYTES
     longest = max(
         IDENTITY_BYTES, shape.outputs * code_bytes(shape.acc_bits), shape.units * code_bytes(shape.state_bits)
     )
     room = OVERHEAD + longest
-    result = [operands, (8, served, 1), (8, room + room // 254 + 2, 1)]
-    return [*result, (shape.state_bits, shape.units, 2)] if shape.leaky else result
+    result = [(8, served), (8, room + room // 254 + 2)]
+    if shape.leaky:
+        result += [(shape.state_bits, -(-shape.units // tiling.drains) * tiling.sequences)] * tiling.drains
+    return result
 
 
-def ram_blocks(shape: Shape, board: Board, lanes: int) -> int:
-    """Block RAMs: the biases, and all memories but those that yosys puts into logic."""
-    kept = [(shape.acc_bits, shape.rows)]
-    kept += [m for m in roms(shape, lanes) if not _rom_in_logic(*m, board)]
-    for width, depth, readers in rams(shape):
-        if not _ram_in_logic(width, depth, readers, board):
-            kept += [(width, depth)] * readers
-    return sum(memory_blocks(width, depth, board.ram_shapes) for width, depth in kept)
+def ram_blocks(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> int:
+    """Block RAMs: of the core's memories, and of the others those that yosys does not put into logic."""
+    total = 0
+    for memories, writable in ((roms(shape, tiling), False), (operands(shape, tiling), True)):
+        for width, depth in memories:
+            if form.memory == "generic":
+                total += memory_blocks(width, depth, board.ram_shapes)
+            else:
+                total += blocks(width, depth, form.memory, writable=writable)
+    kept = [m for m in inferred_roms(shape, tiling) if not _rom_in_logic(*m, board)]
+    kept += [m for m in inferred_rams(shape, tiling) if not _ram_in_logic(*m, 1, board)]
+    return total + sum(memory_blocks(width, depth, board.ram_shapes) for width, depth in kept)
 
 
-def logic_cells(shape: Shape, board: Board, lanes: int, form: LaneForm) -> float:
+def logic_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> float:
     """Logic cells."""
     acc, segments = shape.acc_bits, shape.activation.segments
     per_cell = 10 if board.family == "ice40" else 14  # bits of a ROM
-    total = _BASE[board.family] + 12.5 * acc
-    total += sum(width * depth / per_cell for width, depth in roms(shape, lanes) if _rom_in_logic(width, depth, board))
-    total += 0.6 * _memory(*roms(shape, lanes)[0], board.ram_shapes)[1]
-    total += 35 * max(0.0, math.log2(shape.cols) - 4.5)  # longer counters and addresses
-    for width, depth, readers in rams(shape):
-        if _ram_in_logic(width, depth, readers, board):
-            distributed = 4 * math.ceil(width / 4) * math.ceil(depth / 16) * readers
+    total = _BASE[board.family] + 35 * max(0.0, math.log2(shape.cols) - 4.5)  # longer counters and addresses
+    for width, depth in inferred_roms(shape, tiling):
+        if _rom_in_logic(width, depth, board):
+            total += width * depth / per_cell
+    for width, depth in inferred_rams(shape, tiling):
+        if _ram_in_logic(width, depth, 1, board):
+            distributed = 4 * math.ceil(width / 4) * math.ceil(depth / 16)
             total += distributed if board.family == "ecp5" else 2.8 * width * depth
+    drain: float = 9 * acc
     if segments is not None:
-        total += _polynomial(segments, board)
+        drain += _polynomial(segments, board)
     if shape.leaky:
         factor = max(shape.state_bits, shape.activation.out.bits)
-        total += 120 + 13 * shape.state_bits + 2 * _product(_LEAK_BITS, factor, board)
-    return total + lanes * lane_cells(shape, board, form)
+        drain += 120 + 13 * shape.state_bits + 2 * _product(_LEAK_BITS, factor, board)
+    total += tiling.drains * drain + tiling.cols * 3 * shape.operand_bits
+    return total + tiling.rows * row_cells(shape, board, tiling, form)
 
 
-def lane_cells(shape: Shape, board: Board, form: LaneForm) -> float:
-    """Logic cells of a lane: factors' and product's registers, sum, and its stages of the drain's chain and ring."""
+def row_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> float:
+    """Logic cells of a row of lanes: products, their tree, sum, and its stages of the drain's chain and ring."""
     acc, w, v = shape.acc_bits, shape.weight_bits, shape.operand_bits
     widths = segment_widths(acc, form.segments(acc))
     late = sum(k * bits + 1 for k, bits in enumerate(widths))  # addends of the later segments wait, carries
     if form.name == "mac16sum":
         return 2 * acc
+    tree = (tiling.cols - 1) * (w + v + 1)
     if board.family == "ecp5":
-        return 3.2 * acc + late
+        return 3.2 * acc + late + 1.2 * tree
     if form.lanes_per_block or board.resources.dsps:
-        return 3 * acc + (w + v - 1) + late
-    return 3 * acc + _PRODUCT_BIT * w * v + w + late
+        return 3 * acc + tiling.cols * (w + v - 1) + late + tree
+    return 3 * acc + tiling.cols * (_PRODUCT_BIT * w * v + w) + late + tree
 
 
 def _product(a: int, b: int, board: Board) -> float:

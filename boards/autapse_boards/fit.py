@@ -7,7 +7,7 @@ with yosys; ``tests/boards/test_fit.py`` compares the estimate with real builds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,9 +18,15 @@ from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board, Resources, get_board
 from autapse_boards.costs import CLOCKS, needed
 from autapse_hw.lanes import FORMS, LaneForm
+from autapse_hw.schedule import Schedule, activation_latency, state_latency, sum_latency
+from autapse_hw.tiling import Tiling
 
 #: Logic that may be filled; nextpnr finds no good routing, or none, beyond it.
 FILL = {"ice40": 0.92, "ecp5": 0.85}
+
+
+# Logic cells of the smallest lane.
+_LEAST_LANE = 60
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Shape:
         Its table and its multipliers.
     leaky, initial
         Whether the update is leaky, and whether the state starts elsewhere than at 0.
+    state_latency
+        Cycles from a rounded sum to the new state; see :func:`autapse_hw.schedule.state_latency`.
     """
 
     units: int
@@ -50,6 +58,7 @@ class Shape:
     activation: Activation
     leaky: bool = False
     initial: bool = False
+    state_latency: int = 6
 
     @classmethod
     def of(cls, q: QuantizedNetwork) -> Shape:
@@ -67,6 +76,7 @@ class Shape:
             activation=q.activation,
             leaky=q.leaky,
             initial=bool(q.h0.any()),
+            state_latency=state_latency(q),
         )
 
     @classmethod
@@ -77,7 +87,9 @@ class Shape:
         """
         growth = math.ceil(0.5 * math.log2(inputs + units)) + 1
         activation = design("tanh", bits - 1, Format(bits, bits - 1))
-        return cls(units, inputs, outputs, bits, bits, 2 * bits - 1 + growth, bits, bits, activation)
+        latency = activation_latency(activation) + 1
+        lengths = (bits, bits, 2 * bits - 1 + growth, bits, bits)
+        return cls(units, inputs, outputs, *lengths, activation, state_latency=latency)
 
     @property
     def rows(self) -> int:
@@ -89,19 +101,22 @@ class Shape:
         """Products in a sum."""
         return self.units + self.inputs
 
-    def step_cycles(self, lanes: int) -> int:
-        """Cycles a step takes on `lanes` lanes, but for the wait that very small networks need."""
-        return math.ceil(self.rows / lanes) * max(self.cols, lanes)
+    def schedule(self, tiling: Tiling, form: LaneForm) -> Schedule:
+        """The timetable of a core of that tiling."""
+        latency = sum_latency(form, tiling.cols, self.acc_bits) + self.state_latency
+        return Schedule(self.units, self.inputs, self.outputs, tiling, latency)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A network on a board: how many lanes, and what they are expected to need.
+    """A network on a board: which lanes, and what they are expected to need.
 
     Attributes
     ----------
-    lanes, form
+    tiling, form
         Multiply-accumulators, and how they are built: a name of :data:`autapse_hw.lanes.FORMS`.
+    schedule
+        The core's timetable.
     needed, available
         Estimate, and what the device has.
     expected_hz
@@ -109,39 +124,48 @@ class Plan:
     """
 
     board: str
-    lanes: int
+    tiling: Tiling
     form: str
+    schedule: Schedule
     needed: Resources
     available: Resources
     expected_hz: float
 
 
-def fit(q: QuantizedNetwork | Shape, board: str | Board, lanes: int | None = None, form: str | None = None) -> Plan:
+def fit(
+    q: QuantizedNetwork | Shape,
+    board: str | Board,
+    lanes: int | str | Tiling | None = None,
+    form: str | None = None,
+    sequences: int = 1,
+) -> Plan:
     """The plan for `q` on `board`.
 
-    With `lanes` not given, the fewest lanes that make the fastest step that fits; with `form` not given, the first of
-    the board's forms that takes the word lengths.
+    With `lanes` not given, the tiling with the fewest cycles a step that fits, and of those the one with the fewest
+    lanes and drains; with `form` not given, the first of the board's forms that takes the word lengths.
 
     Raises
     ------
     DoesNotFitError
         Names the resource that is short, by how much, and what would fit.
     ValueError
-        For a number of lanes outside 1 to N + O, or a form that the board has not or that takes no such words.
+        For a tiling that the network cannot have, or a form that the board has not or that takes no such words.
     """
     board = get_board(board)
     shape = q if isinstance(q, Shape) else Shape.of(q)
-    if lanes is not None and (isinstance(lanes, bool) or not isinstance(lanes, int)):
-        raise TypeError(f"lanes must be an integer, not {lanes!r}")
-    if lanes is not None and not 1 <= lanes <= shape.rows:
-        raise ValueError(f"lanes must lie in 1 to {shape.rows}, the rows of this network, not {lanes}")
+    given = None if lanes is None else Tiling.of(lanes)
     kind = choose_form(shape, board, form)
-    chosen = _best_lanes(shape, board, kind) if lanes is None else lanes
-    short = shortage(shape, board, 1 if chosen is None else chosen, kind)
+    if given is not None:
+        shape.schedule(given, kind)  # is it possible at all?
+        if given.cols > kind.columns:
+            raise ValueError(f"lane form {kind.name} takes {kind.columns} column of lanes, not {given.cols}")
+    chosen = best_tiling(shape, board, kind, sequences) if given is None else given
+    short = shortage(shape, board, chosen or Tiling(1), kind)
     if short is None and chosen is not None:
         need = needed(shape, board, chosen, kind)
-        return Plan(board.name, chosen, kind.name, need, board.resources, CLOCKS[board.key, kind.name])
-    raise DoesNotFitError(_message(shape, board, short or "", lanes, form))
+        clock = CLOCKS[board.key, kind.name]
+        return Plan(board.name, chosen, kind.name, shape.schedule(chosen, kind), need, board.resources, clock)
+    raise DoesNotFitError(_message(shape, board, short or "", given, form))
 
 
 def choose_form(shape: Shape, board: Board, form: str | None = None) -> LaneForm:
@@ -157,9 +181,9 @@ def choose_form(shape: Shape, board: Board, form: str | None = None) -> LaneForm
     return next(f for f in (FORMS[name] for name in board.forms) if f.shortage(*lengths) is None)
 
 
-def shortage(shape: Shape, board: Board, lanes: int, form: LaneForm) -> str | None:
+def shortage(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> str | None:
     """What is short for `shape` on `board`, in words; None if nothing is."""
-    need, have = needed(shape, board, lanes, form), board.resources
+    need, have = needed(shape, board, tiling, form), board.resources
     logic = int(have.logic * FILL[board.family])
     for name, n, h in (
         ("block RAMs", need.rams, have.rams),
@@ -173,8 +197,9 @@ def shortage(shape: Shape, board: Board, lanes: int, form: LaneForm) -> str | No
 
 
 def fits(shape: Shape, board: Board, form: str | None = None) -> bool:
-    """Whether `shape` fits with some number of lanes, of that form or of the preferred one."""
-    return _best_lanes(shape, board, choose_form(shape, board, form)) is not None
+    """Whether `shape` fits with some lanes, of that form or of the preferred one."""
+    kind = choose_form(shape, board, form)
+    return any(shortage(shape, board, tiling, kind) is None for tiling in _one_column(shape, kind))
 
 
 @lru_cache(maxsize=128)
@@ -195,17 +220,43 @@ def _largest(board: Board, make: Callable[[int], Shape], form: str | None = None
     return low
 
 
-def _best_lanes(shape: Shape, board: Board, form: LaneForm) -> int | None:
-    """The fewest lanes with the fewest cycles a step, of those that fit; None if no number does."""
-    best: tuple[int, int] | None = None
-    for lanes in range(1, min(shape.rows, max(shape.cols, 1)) + 1):
-        cost = (shape.step_cycles(lanes), lanes)
-        if (best is None or cost < best) and shortage(shape, board, lanes, form) is None:
-            best = cost
+def best_tiling(shape: Shape, board: Board, form: LaneForm, sequences: int = 1) -> Tiling | None:
+    """The tiling with the fewest cycles a step, then the fewest lanes and drains, of those that fit; None if none does.
+
+    Only columns that divide among as many drains as need be are looked at, and only as many lanes as the device has
+    multipliers for.
+    """
+    best: tuple[tuple[int, int, int, int], Tiling] | None = None
+    for busy, tiling in sorted(
+        ((-(-shape.rows // t.rows) * -(-shape.cols // t.cols), t) for t in _tilings(shape, board, form, sequences)),
+        key=lambda candidate: (candidate[0], candidate[1].lanes),
+    ):
+        if best is not None and busy > best[0][0]:
+            break
+        cycles = shape.schedule(tiling, form).cycles_per_step
+        cost = (cycles, tiling.lanes, tiling.drains, tiling.cols)
+        if (best is None or cost < best[0]) and shortage(shape, board, tiling, form) is None:
+            best = cost, tiling
     return None if best is None else best[1]
 
 
-def _message(shape: Shape, board: Board, short: str, lanes: int | None, form: str | None) -> str:
+def _tilings(shape: Shape, board: Board, form: LaneForm, sequences: int) -> Iterator[Tiling]:
+    """All tilings to look at."""
+    blocks = form.lanes_per_block * board.resources.dsps
+    most = blocks if form.lanes_per_block else max(1, board.resources.logic // _LEAST_LANE)
+    for cols in range(1, min(shape.cols, form.columns, most) + 1):
+        for rows in range(1, min(shape.rows, most // cols) + 1):
+            for drains in range(1, cols + 1):
+                if cols % drains == 0 and (rows % drains == 0 or rows == shape.rows):
+                    yield Tiling(rows, cols, drains, sequences)
+
+
+def _one_column(shape: Shape, form: LaneForm) -> Iterator[Tiling]:
+    """The tilings that need the least."""
+    return (Tiling(rows) for rows in range(1, shape.rows + 1))
+
+
+def _message(shape: Shape, board: Board, short: str, given: Tiling | None, form: str | None) -> str:
     """What is short, and what would help."""
     from dataclasses import replace
 
@@ -213,11 +264,12 @@ def _message(shape: Shape, board: Board, short: str, lanes: int | None, form: st
 
     what = f"{shape.units} units with {shape.weight_bits}-bit weights"
     kind = choose_form(shape, board, form)
-    where = board.name if lanes is None else f"{board.name} on {lanes} lanes ({kind.name})"
+    where = board.name if given is None else f"{board.name} on {given} lanes ({kind.name})"
     hints = []
-    if lanes is not None and lanes > 1 and (best := _best_lanes(shape, board, kind)) is not None:
-        fewer = [n for n in range(1, lanes) if shortage(shape, board, n, kind) is None]
-        hints.append(f"{max(fewer, default=best)} lanes fit")
+    if given is not None and fits(shape, board, form):
+        fewer = [n for n in range(1, given.rows) if shortage(shape, board, replace(given, rows=n), kind) is None]
+        if fewer:
+            hints.append(f"{replace(given, rows=max(fewer))} lanes fit")
     else:
         if units := _largest(board, lambda n: replace(shape, units=n), form):
             hints.append(f"{units} units fit at these word lengths")

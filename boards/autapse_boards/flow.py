@@ -15,6 +15,7 @@ from autapse_boards.pll import Clocking
 from autapse_boards.timing import Timing, read_timing
 from autapse_boards.tools import INSTALL, Progress, Tool, find, run
 from autapse_hw.lanes import GENERIC
+from autapse_hw.tiling import Tiling
 
 _CONSTRAINTS = {"ice40": "top.pcf", "ecp5": "top.lpf"}
 _ROUTED = {"ice40": "top.asc", "ecp5": "top.config"}
@@ -35,8 +36,8 @@ class Flow:
 
     logs = ("synthesis.log", "place_route.log", "pack.log")
 
-    def __init__(self, q: QuantizedNetwork, board: Board, lanes: int, form: str, tell: Progress) -> None:
-        self.q, self.board, self.lanes, self.form, self.tell = q, board, lanes, form, tell
+    def __init__(self, q: QuantizedNetwork, board: Board, tiling: Tiling, form: str, tell: Progress) -> None:
+        self.q, self.board, self.tiling, self.form, self.tell = q, board, tiling, form, tell
         self.seconds: defaultdict[str, float] = defaultdict(float)
         pack = "icepack" if board.family == "ice40" else "ecppack"
         self.tools: dict[str, Tool] = {
@@ -66,13 +67,13 @@ class Flow:
         """Write ``top.il`` and the constraints, by amaranth's platform for this board."""
         from autapse_boards.top import Top
 
-        self.tell(f"elaborate: {self.lanes} lanes ({self.form}) at {float(clocking.frequency) / 1e6:.2f} MHz")
+        self.tell(f"elaborate: {self.tiling} lanes ({self.form}) at {float(clocking.frequency) / 1e6:.2f} MHz")
         start = time.monotonic()
         try:
             platform = self.board.platform()
         except ImportError as error:
             raise MissingToolError(f"the board files need {error.name}: {INSTALL}") from error
-        plan = platform.prepare(Top(self.q, self.lanes, self.form, self.board, clocking), "top", emit_src=False)
+        plan = platform.prepare(Top(self.q, self.tiling, self.form, self.board, clocking), "top", emit_src=False)
         for name in ("top.il", _CONSTRAINTS[self.board.family]):
             text = plan.files[name]
             (folder / name).write_text(plain_names(text) if name == "top.il" else text)

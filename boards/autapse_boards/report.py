@@ -58,7 +58,7 @@ class Report:
         Board name, and its FPGA.
     model_hash
         Hash of the quantised network, hexadecimal; the device answers with the same.
-    units, inputs, outputs, lanes, lane_form, formats, activation
+    units, inputs, outputs, lanes, tiling, lane_form, formats, activation
         The network, and the core made for it.
     overflow_proof
         The figures that show that the accumulator cannot overflow.
@@ -90,6 +90,7 @@ class Report:
     inputs: int
     outputs: int
     lanes: int
+    tiling: str
     lane_form: str
     formats: Mapping[str, Any]
     activation: str
@@ -163,7 +164,7 @@ def _lines(r: Report) -> list[tuple[str, str]]:
         ("board", f"{r.board} ({r.device})"),
         ("model", f"{r.model_hash}: {r.units} units, {r.inputs} inputs, {r.outputs} outputs, {r.activation}"),
         ("clock", f"{r.clock_hz / 1e6:.3f} MHz; timing allows {r.fmax_hz / 1e6:.1f} MHz"),
-        ("core", f"{r.lanes} lanes ({r.lane_form}), {r.cycles_per_step} cycles a step"),
+        ("core", f"{_lanes(r)}, {r.lane_form}, {r.cycles_per_step} cycles a step"),
         ("speed", f"{r.steps_per_second:,.0f} steps/s, {r.step_seconds * 1e6:.2f} µs a step"),
         ("serial line", f"{r.baud:,} baud ({r.baud_error:+.2%}), {r.round_trip_seconds * 1e6:.0f} µs a round trip"),
         ("accumulator", f"needs {r.overflow_proof['bits_needed']}, has {r.overflow_proof['accumulator_bits']} bits"),
@@ -174,3 +175,8 @@ def _lines(r: Report) -> list[tuple[str, str]]:
     if r.critical_path:
         lines.insert(3, ("slowest path", f"{longest:.1f} ns, to {r.critical_path[-1].to}"))
     return lines
+
+
+def _lanes(r: Report) -> str:
+    """Lanes, and how they are laid."""
+    return f"{r.lanes} lanes" if r.tiling == str(r.lanes) else f"{r.lanes} lanes ({r.tiling})"

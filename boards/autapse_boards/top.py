@@ -10,6 +10,7 @@ from autapse_boards.board import Board
 from autapse_boards.clock import ClockGenerator
 from autapse_boards.pll import Clocking
 from autapse_hw.system import System
+from autapse_hw.tiling import Tiling
 from autapse_hw.uart import divisor_for
 
 
@@ -18,7 +19,7 @@ class Top(Elaboratable):
 
     Parameters
     ----------
-    q, lanes, form
+    q, tiling, form
         The network, and the multiply-accumulators that compute it; see :class:`autapse_hw.core.Core`.
     board
         Where it runs.
@@ -26,9 +27,9 @@ class Top(Elaboratable):
         Settings of the PLL, from :func:`autapse_boards.pll.settings`; the UART's divisor follows from them.
     """
 
-    def __init__(self, q: QuantizedNetwork, lanes: int, form: str, board: Board, clocking: Clocking) -> None:
+    def __init__(self, q: QuantizedNetwork, tiling: Tiling, form: str, board: Board, clocking: Clocking) -> None:
         self.q = q
-        self.lanes = lanes
+        self.tiling = tiling
         self.form = form
         self.board = board
         self.clocking = clocking
@@ -41,7 +42,7 @@ class Top(Elaboratable):
         clock = platform.request(self.board.clock, dir="-")
         m.submodules.clock = ClockGenerator(self.clocking, clock, pad=self.board.pad_pll)
         divisor = divisor_for(frequency, self.board.baud)
-        m.submodules.system = system = System(self.q, self.lanes, frequency, divisor, self.form)
+        m.submodules.system = system = System(self.q, self.tiling, frequency, divisor, self.form)
 
         uart = platform.request(*self.board.uart, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)

@@ -1,13 +1,13 @@
 """The activation unit: an `autapse.activation.Activation` as a pipeline, one result a cycle."""
 
 import numpy as np
-from amaranth.hdl import Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.activation import Activation, Segments
 from autapse_hw.arithmetic import delayed, multiply, multiply_latency
+from autapse_hw.memories import Rom
 from autapse_hw.schedule import activation_latency
 
 
@@ -20,6 +20,8 @@ class ActivationUnit(wiring.Component):
         The function on integers.
     magnitude_bits
         Unsigned bits of the magnitude.
+    memory
+        Kind of the table's memory.
 
     Members
     -------
@@ -33,8 +35,8 @@ class ActivationUnit(wiring.Component):
     negative: Signal
     y: Signal
 
-    def __init__(self, activation: Activation, magnitude_bits: int) -> None:
-        self.activation = activation
+    def __init__(self, activation: Activation, magnitude_bits: int, memory: str) -> None:
+        self.activation, self._memory = activation, memory
         self.latency = activation_latency(activation)
         super().__init__(
             {
@@ -46,24 +48,33 @@ class ActivationUnit(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         # The table is read at the magnitude while the comparison with the limit decides whether its word counts. The
-        # flags then travel beside the polynomial. One stage applies the limit, the last one sign, offset, saturation.
+        # flags then travel beside the polynomial. One stage applies the limit and complements a negative result, the
+        # last one adds what is missing to the complement, and the offset.
         a = self.activation
         m = Module()
         inner = self.latency - 2
         over = delayed(m, self.magnitude >= a.limit, inner)
-        negative = delayed(m, self.negative, inner + 1)
+        negative = delayed(m, self.negative, inner)
+        ends = (a.out.max_code - a.offset, a.top) if a.offset + a.top > a.out.max_code else (a.top, a.top)
+        end = Mux(negative, ends[1], ends[0])  # of a positive and of a negative result
         if a.segments is None:
             f = delayed(m, self.magnitude[: a.top.bit_length()], inner)
+            largest = min(a.limit - 1, (1 << a.top.bit_length()) - 1)
         else:
             f = self._polynomial(m, a.segments)
-            if np.max(a.segments.evaluate(np.arange(a.limit))) > a.top:
-                over = over | (f > a.top)
-        magnitude = Signal(range(a.top + 1), reset_less=True)
-        m.d.sync += magnitude.eq(Mux(over, a.top, f))
-        positive: Value = magnitude + a.offset
-        if a.offset + a.top > a.out.max_code:
-            positive = Mux(positive > a.out.max_code, a.out.max_code, positive)
-        m.d.sync += self.y.eq(Mux(negative, 0 if a.rectify else a.offset - magnitude, positive))
+            largest = int(np.max(a.segments.evaluate(np.arange(a.limit))))
+        if largest > min(ends):
+            over = over | (f > end)
+        bits = max(ends).bit_length()
+        limited = Signal(bits)
+        m.d.comb += limited.eq(Mux(over, end, f))
+        complement, carry = Signal(signed(bits + 1), reset_less=True), Signal(reset_less=True)
+        inverted = Cat(limited ^ negative.replicate(bits), negative)
+        m.d.sync += [
+            complement.eq(Mux(negative, 0, inverted) if a.rectify else inverted),
+            carry.eq(0 if a.rectify else negative),
+            self.y.eq(complement + a.offset + carry),
+        ]
         return m
 
     def _polynomial(self, m: Module, s: Segments) -> Value:
@@ -71,13 +82,12 @@ class ActivationUnit(wiring.Component):
         widths = s.widths
         coefficients = zip(*(c for c in (s.c0, s.c1, s.c2) if c), strict=True)
         words = [pack(values, widths) for values in coefficients]
-        m.submodules.table = table = Memory(shape=unsigned(sum(widths)), depth=len(words), init=words)
-        port = table.read_port()
-        index = self.magnitude[s.shift :]
-        m.d.comb += [port.en.eq(1), port.addr.eq(index)]
+        m.submodules.table = table = Rom(sum(widths), len(words), words, self._memory)
+        m.d.comb += table.addr.eq(self.magnitude[s.shift :])
+        word = delayed(m, table.data, 2 - table.latency)
         parts, at = [], 0
         for bits in widths:
-            parts.append(delayed(m, port.data[at : at + bits], 1))
+            parts.append(word[at : at + bits])
             at += bits
         c0 = parts[0]
         if s.degree == 0:

@@ -1,8 +1,7 @@
 """The core: a quantised network as a circuit with a stream of inputs and a stream of outputs."""
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal, signed
+from amaranth.hdl import Module, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
@@ -10,23 +9,27 @@ from autapse_hw.activation import ActivationUnit
 from autapse_hw.arithmetic import delayed, delayed_flag
 from autapse_hw.drain import Drain
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
+from autapse_hw.memories import LATENCY, Rom
 from autapse_hw.outputs import OutputBuffer
-from autapse_hw.schedule import OPERAND_REGISTER, Schedule
+from autapse_hw.schedule import Schedule
 from autapse_hw.sequencer import Sequencer
 from autapse_hw.state import StateStore
-from autapse_hw.weights import words
+from autapse_hw.tiling import Tiling
+from autapse_hw.weights import weight_words
 
 
-def _members(q: QuantizedNetwork) -> dict[str, wiring.Member]:
+def _members(q: QuantizedNetwork, drains: int) -> dict[str, wiring.Member]:
     f = q.formats
     return {
         "i": In(stream.Signature(signed(f.x.bits))),
         "o": Out(stream.Signature(signed(f.z.bits))),
+        "given": In(1),
+        "initial": In(stream.Signature(signed(f.state.bits))),
+        "dump": In(1),
+        "state": Out(stream.Signature(signed(f.state.bits))),
         "busy": Out(1),
-        "state_index": In(range(max(2, q.units))),
-        "state_value": Out(signed(f.state.bits)),
-        "retire": Out(1),
-        "retire_value": Out(signed(f.state.bits)),
+        "retire": Out(drains),
+        "retire_value": Out(drains * f.state.bits),
     }
 
 
@@ -36,14 +39,17 @@ class Core(wiring.Component):
     Bit for bit the integer model (docs/numerics.md). A step takes `schedule.cycles_per_step` cycles while inputs wait;
     the outputs of a step follow without waiting for another input. After reset, and after `clear`, the state is h0.
 
+    With S sequences there are S states, which step in turn: inputs and outputs belong to sequence 0, 1, .. S - 1, 0 and
+    so on.
+
     Parameters
     ----------
     q
         The quantised network.
-    lanes
-        Multiply-accumulators, 1 to units + outputs.
+    tiling
+        Lanes: how many rows, or rows x columns; drains and sequences. See :class:`~autapse_hw.tiling.Tiling`.
     form
-        How they are built: a name of :data:`autapse_hw.lanes.FORMS`.
+        How the lanes are built: a name of :data:`autapse_hw.lanes.FORMS`.
 
     Members
     -------
@@ -51,53 +57,70 @@ class Core(wiring.Component):
         Input codes x[0] to x[M - 1] of each step. The most negative code counts as its neighbour.
     o : Out stream of signed(z bits)
         Output codes z[0] to z[O - 1] of each step, unrounded.
-    clear : In(1)
-        Strobe: drop all inputs and outputs under way and load h0.
+    clear : In(1), given : In(1)
+        Strobe: drop all inputs and outputs under way and load h0; with `given` high in the same cycle, load the states
+        that come through `initial` instead.
+    initial : In stream of signed(state bits)
+        Kept states of N units, sequence after sequence.
+    dump : In(1), state : Out stream of signed(state bits)
+        Strobe, while not busy: give the kept states, unit after unit, of the sequence that steps next, then of the
+        others in turn.
     busy : Out(1)
-        A step or a readout is under way, loading is not finished, or outputs wait.
-    state_index : In(range(N)), state_value : Out(signed(state bits))
-        The kept state of a unit, two cycles later, while not busy.
-    retire : Out(1), retire_value : Out(signed(state bits))
-        A new state is written: units in order, step after step. For test benches; costs nothing unconnected.
+        A step or a readout is under way, loading or a dump is not finished, or outputs wait.
+    retire : Out(drains), retire_value : Out(drains * state bits)
+        New states are written. Drain ``a`` writes the units j with ``(O + j) % drains == a``, in order, step after
+        step. For test benches; costs nothing unconnected.
     """
 
     i: stream.Interface
     o: stream.Interface
     clear: Signal
+    given: Signal
+    initial: stream.Interface
+    dump: Signal
+    state: stream.Interface
     busy: Signal
-    state_index: Signal
-    state_value: Signal
     retire: Signal
     retire_value: Signal
 
-    def __init__(self, q: QuantizedNetwork, lanes: int, form: str | LaneForm = GENERIC) -> None:
+    def __init__(self, q: QuantizedNetwork, tiling: int | str | Tiling, form: str | LaneForm = GENERIC) -> None:
         self.q, self.form = q, get_form(form)
-        self.schedule = Schedule.of(q, lanes, self.form)
+        self.schedule = Schedule.of(q, tiling, self.form)
         f = q.formats
         if (shortage := self.form.shortage(f.W.bits, f.operand_bits, f.acc_bits)) is not None:
             raise ValueError(shortage)
-        super().__init__({**_members(q), "clear": In(1)})
+        if self.schedule.tiling.cols > self.form.columns:
+            raise ValueError(f"lane form {self.form.name} takes {self.form.columns} column of lanes, not more")
+        super().__init__({**_members(q, self.schedule.tiling.drains), "clear": In(1)})
 
     def elaborate(self, platform: object) -> Module:
-        # Clearing is a reset of everything that is not a memory; loading h0 follows every reset. The strobe is
+        # Clearing is a reset of everything that is not a memory; loading the states follows every reset. The strobe is
         # registered, so that no path leads from outside into all registers of the core. While the reset is on, what the
         # streams do inside is undone by it; outside they are closed, so that nothing new is lost.
         m = Module()
         engine = _Engine(self.q, self.schedule, self.form)
-        clearing = Signal()
+        clearing, given = Signal(), Signal()
         m.d.sync += clearing.eq(self.clear)
+        with m.If(self.clear):
+            m.d.sync += given.eq(self.given)
         m.submodules.engine = ResetInserter(clearing)(engine)
+        for port, inner in ((self.i, engine.i), (self.initial, engine.initial)):
+            m.d.comb += [
+                inner.payload.eq(port.payload),
+                inner.valid.eq(port.valid),
+                port.ready.eq(inner.ready & ~clearing),
+            ]
+        for port, inner in ((self.o, engine.o), (self.state, engine.state)):
+            m.d.comb += [
+                port.payload.eq(inner.payload),
+                port.valid.eq(inner.valid & ~clearing),
+                inner.ready.eq(port.ready),
+            ]
         m.d.comb += [
-            engine.i.payload.eq(self.i.payload),
-            engine.i.valid.eq(self.i.valid),
-            self.i.ready.eq(engine.i.ready & ~clearing),
-            self.o.payload.eq(engine.o.payload),
-            self.o.valid.eq(engine.o.valid & ~clearing),
-            engine.o.ready.eq(self.o.ready),
+            engine.given.eq(given),
+            engine.dump.eq(self.dump),
             self.busy.eq(engine.busy | clearing),
-            engine.state_index.eq(self.state_index),
-            self.state_value.eq(engine.state_value),
-            self.retire.eq(engine.retire & ~clearing),
+            self.retire.eq(engine.retire & ~clearing.replicate(len(self.retire))),
             self.retire_value.eq(engine.retire_value),
         ]
         return m
@@ -108,74 +131,81 @@ class _Engine(wiring.Component):
 
     i: stream.Interface
     o: stream.Interface
+    given: Signal
+    initial: stream.Interface
+    dump: Signal
+    state: stream.Interface
     busy: Signal
-    state_index: Signal
-    state_value: Signal
     retire: Signal
     retire_value: Signal
 
     def __init__(self, q: QuantizedNetwork, schedule: Schedule, form: LaneForm) -> None:
         self.q, self.schedule, self.form = q, schedule, form
-        super().__init__(_members(q))
+        super().__init__(_members(q, schedule.tiling.drains))
 
     def elaborate(self, platform: object) -> Module:
-        # A column passes, cycle by cycle: address from the sequencer, memories, operand register, multipliers. The
-        # weights' address takes the register that the operand has behind its memory.
-        # The sums pass through drain and activation back into the state store, and the readouts into the buffer.
-        q, f, s = self.q, self.q.formats, self.schedule
+        # A slot passes, cycle by cycle: address from the sequencer, memories, operand registers, multipliers. The
+        # weights' address takes the registers that the operands have behind their memories.
+        # The sums pass through drains and activations back into the state store, and the readouts into the buffer.
+        q, f, s, t = self.q, self.q.formats, self.schedule, self.schedule.tiling
+        form, memory, segments = self.form, self.form.memory, self.form.segments(self.q.formats.acc_bits)
         m = Module()
         m.submodules.sequencer = sequencer = Sequencer(s)
-        m.submodules.store = store = StateStore(q)
-        m.submodules.weights = weights = Memory(shape=s.lanes * f.W.bits, depth=s.tiles * s.cols, init=words(q, s))
-        m.submodules.drain = drain = Drain(q, s, self.form.segments(f.acc_bits))
-        m.submodules.activation = activation = ActivationUnit(q.activation, drain.magnitude_bits)
-        m.submodules.outputs = outputs = OutputBuffer(f.z.bits, q.outputs)
-
-        weight = weights.read_port()
+        m.submodules.store = store = StateStore(q, s, memory)
+        m.submodules.weights = weights = Rom(t.lanes * f.W.bits, s.tiles * s.slots, weight_words(q, s), memory)
+        m.submodules.bank = bank = form.bank(t.rows, t.cols, f.W.bits, f.operand_bits, f.acc_bits, segments)
+        m.submodules.drain = drain = Drain(q, s, segments, memory)
+        m.submodules.outputs = outputs = OutputBuffer(f.z.bits, f.acc_bits, q.outputs, t.drains, s.readouts)
         m.d.comb += [
-            weight.en.eq(1),
-            weight.addr.eq(delayed(m, sequencer.weight, 1)),
-            store.column.eq(sequencer.column),
+            store.slot.eq(sequencer.slot),
             store.page.eq(sequencer.page),
             store.next_page.eq(sequencer.next_page),
             store.inputs_done.eq(sequencer.inputs_done),
+            sequencer.peek.eq(store.dumping),
+            sequencer.peek_slot.eq(store.peek_slot),
+            sequencer.peek_page.eq(store.peek_page),
             sequencer.inputs_ready.eq(store.inputs_ready),
             sequencer.start.eq(store.loaded),
             sequencer.readout_room.eq(outputs.room),
             outputs.begin.eq(sequencer.begin_readout),
         ]
 
-        # Where nothing was issued the operand register is cleared, and the lanes add nothing.
-        m.submodules.bank = bank = self.form.bank(
-            s.lanes, f.W.bits, f.operand_bits, f.acc_bits, self.form.segments(f.acc_bits)
-        )
-        behind = self.form.read_latency - 1
-        issued = delayed_flag(m, sequencer.issue, 1 + behind)
-        v = Signal(signed(f.operand_bits))
-        m.d.sync += v.eq(Mux(issued, delayed(m, store.operand, behind), 0))
-        m.d.comb += [bank.v.eq(v), bank.w.eq(delayed(m, weight.data, behind)), bank.clear.eq(~store.loaded)]
+        fetch = LATENCY[memory]
+        m.d.comb += [
+            weights.addr.eq(delayed(m, sequencer.weight, form.broadcast)),
+            bank.w.eq(weights.data),
+            bank.v.eq(delayed(m, store.operands, form.broadcast)),
+            bank.enable.eq(delayed_flag(m, sequencer.issue, fetch + form.broadcast)),
+        ]
 
-        ahead = self.form.read_latency + OPERAND_REGISTER + self.form.latency - 1  # one cycle before the sums
+        ahead = fetch + form.broadcast + form.latency(t.cols) - drain.lead
         m.d.comb += [
             drain.sums.eq(bank.sums),
-            drain.clear.eq(~store.loaded),
+            drain.prime.eq(store.prime),
             drain.prepare.eq(delayed_flag(m, sequencer.last, ahead)),
-            drain.first_row.eq(delayed(m, sequencer.first_row, ahead)),
-            drain.last_row.eq(delayed(m, sequencer.last_row, ahead)),
+            drain.group.eq(delayed(m, sequencer.group, ahead)),
+            drain.next_group.eq(delayed(m, sequencer.next_group, ahead)),
+            drain.step.eq(delayed(m, sequencer.step, ahead)),
             drain.emits.eq(delayed(m, sequencer.emits, ahead)),
-            activation.magnitude.eq(drain.magnitude),
-            activation.negative.eq(drain.negative),
-            store.y.eq(activation.y),
-            store.y_next.eq(delayed_flag(m, drain.h_valid, activation.latency - 1)),
             outputs.z.eq(drain.z),
             outputs.z_valid.eq(drain.z_valid),
         ]
+        for a in range(t.drains):
+            m.submodules[f"activation_{a}"] = activation = ActivationUnit(q.activation, drain.magnitude_bits, memory)
+            m.d.comb += [
+                activation.magnitude.eq(drain.magnitude.word_select(a, drain.magnitude_bits)),
+                activation.negative.eq(drain.negative[a]),
+                store.y.word_select(a, q.activation.out.bits).eq(activation.y),
+                store.y_next[a].eq(delayed_flag(m, drain.h_valid[a], activation.latency - 1)),
+            ]
         wiring.connect(m, wiring.flipped(self.i), store.i)
+        wiring.connect(m, wiring.flipped(self.initial), store.initial)
         wiring.connect(m, outputs.o, wiring.flipped(self.o))
+        wiring.connect(m, store.state, wiring.flipped(self.state))
         m.d.comb += [
-            self.busy.eq(sequencer.busy | ~store.loaded | store.inputs_ready.any() | outputs.busy),
-            store.state_index.eq(self.state_index),
-            self.state_value.eq(store.state_value),
+            store.given.eq(self.given),
+            store.dump.eq(self.dump),
+            self.busy.eq(sequencer.busy | ~store.loaded | store.inputs_ready.any() | outputs.busy | store.dumping),
             self.retire.eq(store.retire),
             self.retire_value.eq(store.retire_value),
         ]

@@ -1,44 +1,55 @@
-"""The drain: the sums of a tile leave the lanes together and pass, one a cycle, through bias and rounding."""
+"""The drains: the sums of a tile leave the lanes together and pass, a group in a cycle, through bias and rounding."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed, delayed_flag, registered, rounding_increment
+from autapse_hw.arithmetic import delayed, delayed_flag
 from autapse_hw.lanes.accumulator import segment_widths
+from autapse_hw.memories import Rom
 from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule
-from autapse_hw.weights import bias
+from autapse_hw.weights import bias_words
 
 
 class Drain(wiring.Component):
-    """Reads the lanes' running sums, and gives the readouts and the pre-activations of the tile's rows in order.
+    """Reads the rows' running sums, and gives the readouts and the pre-activations of the tile's rows in order.
 
-    The reading of lane k is at the head of the chain k + 1 cycles after the sums are complete. From one tile to the
-    next it takes at least `lanes` cycles.
+    Drain `a` of A takes the rows a, A + a, 2 A + a and so on of a tile, one a cycle, all drains in step: a group. The
+    reading of group g is at the heads of the chains g + 1 cycles after the sums are complete. From one tile to the next
+    it takes at least as many cycles as there are groups.
+
+    Parameters
+    ----------
+    q, schedule
+        The network and its timetable.
+    segments
+        Carry chains of the sums.
+    memory
+        Kind of the bias memory.
 
     Members
     -------
-    sums : In(lanes * acc_bits)
-        The running sums, lane 0 lowest; segment k of each of them k cycles late.
+    sums : In(rows * acc_bits)
+        The running sums, row 0 lowest; segment k of each of them k cycles late.
     prepare : In(1)
-        In the next cycle the sums contain the last products of a tile, that of `first_row`, `last_row` and `emits`.
-    clear : In(1)
-        The sums are 0, and so were all readings before.
-    first_row, last_row, emits
+        `lead` cycles from now the sums contain the last products of a tile, that of `group` and so on.
+    prime : In(1)
+        Instead of `prepare`, before the first tile: the sums rest, and tile 0 comes next.
+    group, next_group, step, emits
         As the sequencer gives them for the tile.
-    z : Out(signed(acc bits)), z_valid : Out(1)
-        A readout, two cycles after the last segment of its sum was at the head.
-    magnitude : Out, negative : Out(1), h_valid : Out(1)
-        A pre-activation, rounded to the activation's input code: HEAD_TO_MAGNITUDE cycles after the head.
+    z : Out(A * acc_bits), z_valid : Out(A)
+        Readouts, by drain: `1 + segments` cycles after their sums' last segment was at the head.
+    magnitude : Out(A * magnitude_bits), negative : Out(A), h_valid : Out(A)
+        Pre-activations, rounded to the activation's input code: HEAD_TO_MAGNITUDE cycles after the head.
     """
 
     sums: Signal
     prepare: Signal
-    clear: Signal
-    first_row: Signal
-    last_row: Signal
+    prime: Signal
+    group: Signal
+    next_group: Signal
+    step: Signal
     emits: Signal
     z: Signal
     z_valid: Signal
@@ -46,102 +57,130 @@ class Drain(wiring.Component):
     negative: Signal
     h_valid: Signal
 
-    def __init__(self, q: QuantizedNetwork, schedule: Schedule, segments: int) -> None:
+    def __init__(self, q: QuantizedNetwork, schedule: Schedule, segments: int, memory: str) -> None:
         self._q, self._schedule, self._segments = q, schedule, segments
+        drains, groups = schedule.tiling.drains, schedule.tiles * schedule.groups
         self.acc_bits = q.formats.acc_bits
         self.magnitude_bits = q.activation.limit.bit_length() + 1
+        self._biases = Rom(drains * self.acc_bits, groups, bias_words(q, schedule), memory)
+        self.lead = self._biases.latency
         super().__init__(
             {
-                "sums": In(schedule.lanes * self.acc_bits),
+                "sums": In(schedule.tiling.rows * self.acc_bits),
                 "prepare": In(1),
-                "clear": In(1),
-                "first_row": In(range(schedule.rows)),
-                "last_row": In(range(schedule.rows)),
+                "prime": In(1),
+                "group": In(range(groups)),
+                "next_group": In(range(groups)),
+                "step": In(1),
                 "emits": In(1),
-                "z": Out(signed(self.acc_bits)),
-                "z_valid": Out(1),
-                "magnitude": Out(self.magnitude_bits),
-                "negative": Out(1),
-                "h_valid": Out(1),
+                "z": Out(drains * self.acc_bits),
+                "z_valid": Out(drains),
+                "magnitude": Out(drains * self.magnitude_bits),
+                "negative": Out(drains),
+                "h_valid": Out(drains),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        # A chain of registers, loaded in parallel and shifted towards lane 0, segment by segment as the sums come. What
-        # leaves it goes round a ring of the same length: there it meets the reading of the same lane a tile later, and
-        # the difference is the sum of the row.
-        q, s = self._q, self._schedule
+        # Each drain is a chain of registers, loaded in parallel and shifted towards group 0, segment by segment as the
+        # sums come. What leaves it gets the negative bias of the same lanes' next row, and goes round a ring of the
+        # same length: there it meets the next reading, and the difference is the sum of that row, bias included.
+        s = self._schedule
         m = Module()
-        m.submodules.bias = memory = Memory(
-            shape=signed(self.acc_bits), depth=s.rows, init=bias(q).tolist(), attrs={"rom_style": "block"}
-        )
-        port = memory.read_port()
-        active, emits = Signal(), Signal(reset_less=True)
-        row, stop = Signal(range(s.rows), reset_less=True), Signal(range(s.rows), reset_less=True)
-        m.d.comb += [port.en.eq(1), port.addr.eq(row)]
-        m.d.sync += row.eq(row + 1)
-        with m.If(row == stop):
-            m.d.sync += active.eq(0)
-        load = delayed_flag(m, self.prepare, 1)
-        at_end = delayed_flag(m, self.prepare, s.lanes)  # the last lane's row
-        turning = Signal()  # a reading is at the head
-        with m.If(at_end):
-            m.d.sync += active.eq(0)
-        with m.If(delayed_flag(m, at_end, 1)):
-            m.d.sync += turning.eq(0)
-        with m.If(load):
-            m.d.sync += turning.eq(1)
-        with m.If(self.prepare):
-            m.d.sync += [active.eq(1), row.eq(self.first_row), stop.eq(self.last_row), emits.eq(self.emits)]
-        is_readout = Signal()
-        m.d.comb += is_readout.eq(row < s.outputs)
+        m.submodules.biases = self._biases
+        upcoming = Signal.like(self.next_group, reset_less=True)
+        begins = Signal()
+        m.d.comb += [self._biases.addr.eq(upcoming), begins.eq(self.prepare | self.prime)]
+        m.d.sync += upcoming.eq(upcoming + 1)
+        with m.If(begins):
+            m.d.sync += upcoming.eq(Mux(self.prime, 0, self.next_group))
 
-        total = self._biased(m, delayed(m, port.data, 1), load, turning)
-        skew = self._segments - 1
-        increment = delayed(m, rounding_increment(total, q.pre_shift), 1)
-        rounded = registered(m, delayed(m, total, 1).as_signed().shift_right(max(q.pre_shift, 0)) + increment)
-        rounded = rounded.shift_left(max(-q.pre_shift, 0))
-        if len(rounded) < self.magnitude_bits:
-            rounded = Cat(rounded, rounded[-1].replicate(self.magnitude_bits - len(rounded)))
-        m.d.comb += [
-            self.z.eq(total),
-            self.z_valid.eq(delayed_flag(m, active & is_readout & emits, 3 + skew)),
-            self.h_valid.eq(delayed_flag(m, active & ~is_readout, 1 + skew + HEAD_TO_MAGNITUDE)),
-        ]
-        # What lies beyond the limit needs no exact magnitude, only one that is beyond it too: so the negation is as
-        # short as the limit, and a bit above it says that the value is far out.
-        near, sign = self.magnitude_bits - 1, rounded[-1]
-        far = rounded[near:].any() & ~rounded[near:].all()
-        magnitude = (rounded[: near + 1] ^ sign.replicate(near + 1)) + sign
-        m.d.sync += [
-            self.magnitude.eq(magnitude | Mux(far, 1 << near, 0)),
-            self.negative.eq(sign),
-        ]
+        load = delayed_flag(m, begins, self.lead)
+        group, left = Signal.like(self.group, reset_less=True), Signal(range(s.groups), reset_less=True)
+        counts, step, emits = Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        turning = Signal()  # readings are at the heads
+        m.d.sync += [group.eq(group + 1), left.eq(left - 1)]
+        with m.If(left == 0):
+            m.d.sync += turning.eq(0)
+        tile = [delayed(m, value, self.lead) for value in (self.group, self.step, self.emits, self.prepare)]
+        with m.If(load):
+            m.d.sync += [turning.eq(1), left.eq(s.groups - 1)]
+            m.d.sync += [to.eq(value) for to, value in zip((group, step, emits, counts), tile, strict=True)]
+        drains, skew = s.tiling.drains, self._segments - 1
+        magnitude, negative, z = [], [], []
+        for a in range(drains):
+            readouts, rows = (max(0, -(-(n - a) // drains)) for n in (s.outputs, s.rows))
+            is_readout, is_unit = Signal(name=f"is_readout_{a}"), Signal(name=f"is_unit_{a}")
+            m.d.comb += [
+                is_readout.eq(turning & counts & emits & (group < readouts)),
+                is_unit.eq(turning & counts & step & (group >= readouts) & (group < rows)),
+                self.z_valid[a].eq(delayed_flag(m, is_readout, 1 + skew)),
+                self.h_valid[a].eq(delayed_flag(m, is_unit, skew + HEAD_TO_MAGNITUDE)),
+            ]
+            total = self._total(m, a, load, turning)
+            z.append(total)
+            for values, value in zip((magnitude, negative), self._rounded(m, total), strict=True):
+                values.append(value)
+        m.d.comb += [self.z.eq(Cat(z)), self.magnitude.eq(Cat(magnitude)), self.negative.eq(Cat(negative))]
         return m
 
-    def _biased(self, m: Module, bias_word: Value, load: Value, turning: Value) -> Value:
-        """Chain, ring, and the row's sum with its bias, all segments together: two cycles behind the last of them."""
-        lanes, pieces, at = self._schedule.lanes, [], 0
-        borrow: Value = Const(1, 1)  # the ring holds complements, so that the difference is a sum
-        carry: Value = Const(0, 1)
+    def _total(self, m: Module, a: int, load: Value, turning: Value) -> Value:
+        """Chain, ring, and the row's sum with its bias, all segments together: a cycle behind the last of them."""
+        t, groups = self._schedule.tiling, self._schedule.groups
+        word = self._biases.data.word_select(a, self.acc_bits)
+        rows = range(a, t.rows, t.drains)
+        pieces, at = [], 0
+        between: Value | int = 0  # the carry between segments on the way into the ring, and out of it
+        carry: Value | int = 1
         for k, bits in enumerate(segment_widths(self.acc_bits, self._segments)):
-            chain = [Signal(bits, name=f"chain_{k}_{lane}", reset_less=True) for lane in range(lanes)]
-            ring = [Signal(bits, name=f"ring_{k}_{lane}", reset_less=True) for lane in range(lanes)]
-            for lane in range(lanes):
-                reading = self.sums.word_select(lane, self.acc_bits)[at : at + bits]
-                m.d.sync += chain[lane].eq(Mux(load, reading, chain[lane + 1] if lane + 1 < lanes else 0))
-                with m.If(turning):
-                    m.d.sync += ring[lane].eq(ring[lane + 1] if lane + 1 < lanes else ~chain[0])
-                with m.If(self.clear):
-                    m.d.sync += ring[lane].eq(~0)
-            difference = Signal(bits + 1, name=f"difference_{k}", reset_less=True)
-            total = Signal(bits + 1, name=f"total_{k}", reset_less=True)
-            m.d.sync += [
-                difference.eq(chain[0] + ring[0] + borrow),
-                total.eq(difference[:bits] + delayed(m, bias_word[at : at + bits], k) + carry),
-            ]
-            borrow, carry = difference[bits], total[bits]
-            load, turning = delayed_flag(m, load, 1), delayed_flag(m, turning, 1)
+            readings = [self.sums.word_select(row, self.acc_bits)[at : at + bits] for row in rows]
+            readings += [Value.cast(0)] * (groups - len(readings))
+            chain, ring = (
+                [Signal(bits, name=f"{name}_{a}_{k}_{g}", reset_less=True) for g in range(groups)]
+                for name in ("chain", "ring")
+            )
+            for g in range(groups):
+                m.d.sync += chain[g].eq(Mux(load, readings[g], chain[g + 1] if g + 1 < groups else 0))
+            old = Signal(bits + 1, name=f"old_{a}_{k}")
+            m.d.comb += old.eq(chain[0] + delayed(m, word[at : at + bits], k) + between)
+            between = Signal(name=f"between_{a}_{k}", reset_less=True)
+            with m.If(turning):
+                # The complement is taken on the way, beside no adder, where there is a way.
+                m.d.sync += [ring[g].eq(ring[g + 1]) for g in range(1, groups - 1)]
+                m.d.sync += Cat(ring[-1], between).eq(old)
+                m.d.sync += ring[0].eq(~(ring[1] if groups > 1 else old[:bits]))
+            total = Signal(bits + 1, name=f"total_{a}_{k}", reset_less=True)
+            m.d.sync += total.eq(chain[0] + ring[0] + carry)
+            carry = total[bits]
             pieces.append(delayed(m, total[:bits], self._segments - 1 - k))
+            load, turning = delayed_flag(m, load, 1), delayed_flag(m, turning, 1)
             at += bits
         return Cat(*pieces).as_signed()
+
+    def _rounded(self, m: Module, total: Value) -> tuple[Value, Value]:
+        """Magnitude and sign, rounded to the activation's input code, ties away from zero: two cycles later."""
+        # |total| rounded is (above ^ sign) + increment, where `above` are the bits that stay, and where the increment
+        # holds both the rounding and the negation. What lies beyond the activation's limit needs no exact magnitude,
+        # only one that is beyond it too: so the sum is as short as the limit, and a bit above it says far out.
+        shift, near = self._q.pre_shift, self.magnitude_bits - 1
+        sign, above = total[-1], total
+        increment: Value = sign
+        if shift > 0:
+            half, below = total[shift - 1], total[: shift - 1].any()
+            increment = Mux(sign, ~half | ~below, half)
+            above = total[shift:]
+        above = Cat(above, sign.replicate(max(0, near - len(above))))
+        above_near, sign_late, far, increment_late = Signal(near), Signal(), Signal(), Signal()
+        left = max(0, -shift)  # then there are no bits to round, and the magnitude gets zeros below
+        m.d.sync += [
+            above_near.eq(above[:near] ^ sign.replicate(near)),
+            far.eq((above[max(0, near - left) :] ^ sign.replicate(len(above) - max(0, near - left))).any()),
+            sign_late.eq(sign),
+            increment_late.eq(increment),
+        ]
+        magnitude, negative = Signal(near + 1), Signal()
+        m.d.sync += [
+            magnitude.eq(((above_near + increment_late).shift_left(left))[: near + 1] | Mux(far, 1 << near, 0)),
+            negative.eq(sign_late),
+        ]
+        return magnitude, negative

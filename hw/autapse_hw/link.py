@@ -24,7 +24,7 @@ class Link(wiring.Component):
     -------
     rx, tx : In(1), Out(1)
         The serial line, asynchronous; high at rest.
-    x, z, clear, busy, state_index, state_value
+    x, z, clear, busy, dump, state
         The core; see :class:`~autapse_hw.server.Server`.
     activity : Out(1)
         Changes with each good frame; for an LED.
@@ -36,8 +36,8 @@ class Link(wiring.Component):
     z: stream.Interface
     clear: Signal
     busy: Signal
-    state_index: Signal
-    state_value: Signal
+    dump: Signal
+    state: stream.Interface
     activity: Signal
 
     def __init__(self, identity: Identity, divisor: int) -> None:
@@ -64,9 +64,10 @@ class Link(wiring.Component):
         wiring.connect(m, encoder.o, uart_tx.i)
         wiring.connect(m, wiring.flipped(self.x), server.x)
         wiring.connect(m, wiring.flipped(self.z), server.z)
+        wiring.connect(m, wiring.flipped(self.state), server.state)
         m.d.comb += [uart_rx.rx.eq(self.rx), self.tx.eq(uart_tx.tx)]
         m.d.comb += [server.lost.eq(uart_rx.lost), server.idle.eq(encoder.idle), encoder.again.eq(server.again)]
         m.d.comb += [self.clear.eq(server.clear), server.busy.eq(self.busy)]
-        m.d.comb += [self.state_index.eq(server.state_index), server.state_value.eq(self.state_value)]
+        m.d.comb += self.dump.eq(server.dump)
         m.d.comb += self.activity.eq(server.activity)
         return m

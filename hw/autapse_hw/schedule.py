@@ -5,20 +5,20 @@ from the same object.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from autapse.activation import Activation
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
+from autapse_hw.memories import LATENCY
+from autapse_hw.tiling import Tiling
 
-#: Cycles from the address of a column to its weights and operand at the lanes: those of the memory, and this one for
-#: the operand register.
-OPERAND_REGISTER = 1
 #: From a row's sum to the head of the drain.
 SUM_TO_HEAD = 1
-#: From the head of the drain: difference, bias, rounding increment, rounding, magnitude; and one cycle for each
-#: segment of the sums beyond the first.
-HEAD_TO_MAGNITUDE = 5
+#: From the head of the drain: sum with bias, rounding increment, magnitude; and one cycle for each segment of the sums
+#: beyond the first.
+HEAD_TO_MAGNITUDE = 3
 #: The rounding of a leaky state with guard bits to the multiplied one: rounding, saturation.
 GUARD_LATENCY = 2
 
@@ -38,48 +38,61 @@ def leak_latency(q: QuantizedNetwork) -> int:
     return multiply_latency(max(q.formats.state.bits, q.activation.out.bits)) + 4
 
 
+def sum_latency(form: LaneForm, cols: int, acc_bits: int) -> int:
+    """Cycles from issuing the last slot of a tile until the magnitude of its first row: memories, lanes, drain."""
+    fetch = LATENCY[form.memory] + form.broadcast + form.latency(cols)
+    return fetch + SUM_TO_HEAD + form.segments(acc_bits) - 1 + HEAD_TO_MAGNITUDE
+
+
+def state_latency(q: QuantizedNetwork) -> int:
+    """Cycles from a magnitude until the new state can be issued as an operand."""
+    leak = leak_latency(q) + (GUARD_LATENCY if q.formats.guard else 0) if q.leaky else 0
+    return activation_latency(q.activation) + leak + 1
+
+
 @dataclass(frozen=True)
 class Schedule:
-    """When a core of `lanes` lanes does what.
+    """When a core does what.
 
     A step computes ``rows`` sums over ``cols`` columns: the readout of the state *before* the step, then the new
-    state. `lanes` rows at a time make a tile. Columns are the inputs, then the state. The sums of a tile leave through
-    the drain, one a cycle, while the next tile is issued; those of the last tile while the next step reads its inputs
-    and the first state elements.
+    state. Columns are the inputs, then the state. ``tiling.rows`` rows at a time make a tile, ``tiling.cols`` columns
+    at a time a slot. The sums of a tile leave through the drains, ``tiling.drains`` a cycle, while the next tile is
+    issued; those of the last tile while the next step reads its inputs and the first state elements. With several
+    sequences, steps of all of them take turns.
 
     Attributes
     ----------
     units, inputs, outputs
         N, M and O of the network.
-    lanes
-        Multiply-accumulators, 1 to N + O.
+    tiling
+        Lanes, drains, sequences.
     latency
-        Cycles from issuing the last column of a tile until the state of its first row can be issued as an operand.
+        Cycles from issuing the last slot of a tile until the state of its first row can be issued as an operand.
     """
 
     units: int
     inputs: int
     outputs: int
-    lanes: int
+    tiling: Tiling
     latency: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.lanes, int) or isinstance(self.lanes, bool):
-            raise TypeError(f"lanes must be an integer, not {self.lanes!r}")
-        if not 1 <= self.lanes <= self.rows:
-            raise ValueError(f"lanes must lie in 1 to {self.rows}, the rows of this network, not {self.lanes}")
+        t = self.tiling
+        if t.rows > self.rows:
+            raise ValueError(f"lanes must lie in 1 to {self.rows}, the rows of this network, not {t.rows}")
+        if t.cols > self.cols:
+            raise ValueError(
+                f"columns of lanes must lie in 1 to {self.cols}, the columns of this network, not {t.cols}"
+            )
+        if self.tiles > 1 and t.rows % t.drains:
+            raise ValueError(f"drains must divide the {t.rows} rows of lanes; {t.drains} do not")
 
     @classmethod
-    def of(cls, q: QuantizedNetwork, lanes: int, form: str | LaneForm = GENERIC) -> "Schedule":
-        """The schedule of `q` on `lanes` lanes of that form."""
-        form = get_form(form)
-        latency = (
-            form.read_latency + OPERAND_REGISTER + form.latency + SUM_TO_HEAD + form.segments(q.formats.acc_bits) - 1
-        )
-        latency += HEAD_TO_MAGNITUDE + activation_latency(q.activation) + 1
-        if q.leaky:
-            latency += leak_latency(q) + (GUARD_LATENCY if q.formats.guard else 0)
-        return cls(q.units, q.inputs, q.outputs, lanes, latency)
+    def of(cls, q: QuantizedNetwork, tiling: int | str | Tiling, form: str | LaneForm = GENERIC) -> "Schedule":
+        """The schedule of `q` on so many lanes of that form."""
+        form, tiling = get_form(form), Tiling.of(tiling)
+        latency = sum_latency(form, tiling.cols, q.formats.acc_bits) + state_latency(q)
+        return cls(q.units, q.inputs, q.outputs, tiling, latency)
 
     @property
     def rows(self) -> int:
@@ -93,33 +106,63 @@ class Schedule:
 
     @property
     def tiles(self) -> int:
-        """Groups of rows: ceil(rows / lanes)."""
-        return -(-self.rows // self.lanes)
+        """Groups of rows: ceil(rows / tiling.rows)."""
+        return -(-self.rows // self.tiling.rows)
+
+    @property
+    def slots(self) -> int:
+        """Groups of columns, one issued in a cycle: ceil(cols / tiling.cols)."""
+        return -(-self.cols // self.tiling.cols)
+
+    @property
+    def groups(self) -> int:
+        """Groups of rows of a tile that leave together: ceil(tiling.rows / drains)."""
+        return -(-self.tiling.rows // self.tiling.drains)
 
     @property
     def tile_cycles(self) -> int:
-        """Cycles a tile takes: its columns, or the drain of its rows where there are more of them; at least 3."""
-        return max(self.cols, self.lanes, 3)
+        """Cycles a tile takes: its slots, or the drain of its rows where that is longer; at least 3."""
+        return max(self.slots, self.groups, 3)
 
-    @property
-    def stall(self) -> int:
-        """Cycles that a step waits for the last state elements of the step before.
+    @cached_property
+    def flush_stall(self) -> int:
+        """Cycles after the last tile of a step until the next may begin if it needs that step's state.
 
-        State element j is issued ``inputs + j`` cycles into a step. It leaves the drain with its row, ``outputs + j``,
-        so the last tile, which starts at row ``(tiles - 1) * lanes``, decides.
+        Unit j leaves the drain with its row, ``outputs + j``, and is needed with its column, ``inputs + j``.
         """
-        hidden = self.inputs + (self.tiles - 1) * self.lanes - self.outputs + (self.tile_cycles - self.cols)
-        return max(0, self.latency - 1 - hidden)
+        t, worst = self.tiling, 0
+        for j in range(self.units):
+            tile, row = divmod(self.outputs + j, t.rows)
+            ready = (tile - self.tiles) * self.tile_cycles + self.slots - 1 + self.latency + row // t.drains
+            worst = max(worst, ready - (self.inputs + j) // t.cols)
+        return worst
+
+    @cached_property
+    def stall(self) -> int:
+        """Cycles that each step waits: for the state of the same sequence, or for its inputs.
+
+        An input is written into the operand memories in a cycle in which no state is.
+        """
+        t, busy = self.tiling, self.tiles * self.tile_cycles
+        dependency = -(-(self.flush_stall - (t.sequences - 1) * busy) // t.sequences)
+        rows = range(self.outputs, self.rows)
+        writing = len({(row // t.rows, row % t.rows // t.drains) for row in rows})
+        return max(0, dependency, writing + self.inputs - busy)
 
     @property
     def cycles_per_step(self) -> int:
-        """Cycles from step to step while inputs wait: ``tiles * tile_cycles + stall``."""
+        """Cycles from step to step, of whichever sequence, while inputs wait: ``tiles * tile_cycles + stall``."""
         return self.tiles * self.tile_cycles + self.stall
 
     @property
     def readout_tiles(self) -> int:
         """Tiles that hold readout rows; they are run alone when no further input waits."""
-        return -(-self.outputs // self.lanes)
+        return -(-self.outputs // self.tiling.rows)
+
+    @property
+    def readouts(self) -> int:
+        """Steps whose readouts may be under way or waiting: one leaves while those behind it are computed."""
+        return 1 + -(-(self.latency + self.outputs) // self.cycles_per_step)
 
     @property
     def useful_products(self) -> int:
@@ -129,4 +172,4 @@ class Schedule:
     @property
     def lane_efficiency(self) -> float:
         """Useful multiply-accumulates over lanes times cycles, steps back to back."""
-        return self.useful_products / (self.lanes * self.cycles_per_step)
+        return self.useful_products / (self.tiling.lanes * self.cycles_per_step)

@@ -1,41 +1,44 @@
-"""The sequencer: which weight and which operand are read in each cycle, and when a pass may begin."""
+"""The sequencer: which weights and which operands are read in each cycle, and when a pass may begin."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from autapse_hw.arithmetic import successor
 from autapse_hw.schedule import Schedule
 
 
 class Sequencer(wiring.Component):
-    """Issues one column a cycle, tile after tile, pass after pass.
+    """Issues one slot a cycle, tile after tile, pass after pass.
 
-    A *step* pass reads the inputs of page `page` and the state beside them, computes the readout of that state and the
-    next state. A *flush* pass computes the readout rows alone; it runs when a readout is owed and no input waits. All
-    outputs but `go_step` and `busy` come from registers.
+    A *step* pass reads the inputs of its page and the state beside them, computes the readout of that state and the
+    next state. A *flush* pass computes the readout rows alone; it runs when a readout is owed and no input waits. Pages
+    take turns, one more than there are sequences. All outputs but `begin_readout` and `busy` come from registers.
 
     Members
     -------
     start : In(1)
-        High once the initial state is loaded.
-    inputs_ready : In(2)
+        High once the initial states are loaded.
+    inputs_ready : In(pages)
         By page: the inputs of a step are complete.
     readout_room : In(1)
         The output buffer has room for the readout of one more step.
     issue, last : Out(1)
-        A column is issued; it is the last one of its tile.
-    weight : Out(range(tiles * cols)), column : Out(range(cols)), page : Out(1)
-        Addresses of the weights and of the operand.
-    first_row, last_row : Out(range(rows))
-        The tile's first row, and the pass's last one.
-    emits : Out(1)
-        The readout rows of this pass are wanted.
-    inputs_done : Out(2)
+        A slot is issued; it is the last one of its tile.
+    weight : Out(range(tiles * slots)), slot : Out(range(slots)), page : Out(range(pages))
+        Addresses of the weights and of the operands.
+    group, next_group : Out(range(tiles * groups))
+        The tile's first group of rows, and that of the tile that follows it.
+    step, emits : Out(1)
+        This pass computes new states; its readout rows are wanted.
+    inputs_done : Out(pages)
         By page, a strobe: the inputs have been read for the last time.
     begin_readout : Out(1)
         Strobe: a pass that emits a readout begins.
-    next_page : Out(1)
-        Page of the next pass: it holds the newest state when the core is not busy.
+    next_page : Out(range(pages))
+        Page of the next step.
+    peek : In(1), peek_slot, peek_page : In
+        While nothing is under way, what `slot` and `page` are to be; `peek_slot` is 0 without `peek`.
     busy : Out(1)
         A pass is under way, or a readout is owed.
     """
@@ -46,102 +49,150 @@ class Sequencer(wiring.Component):
     issue: Signal
     last: Signal
     weight: Signal
-    column: Signal
+    slot: Signal
     page: Signal
-    first_row: Signal
-    last_row: Signal
+    group: Signal
+    next_group: Signal
+    step: Signal
     emits: Signal
     inputs_done: Signal
     begin_readout: Signal
     next_page: Signal
+    peek: Signal
+    peek_slot: Signal
+    peek_page: Signal
     busy: Signal
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = s = schedule
+        pages = s.tiling.sequences + 1
         super().__init__(
             {
                 "start": In(1),
-                "inputs_ready": In(2),
+                "inputs_ready": In(pages),
                 "readout_room": In(1),
                 "issue": Out(1),
                 "last": Out(1),
-                "weight": Out(range(s.tiles * s.cols)),
-                "column": Out(range(s.cols)),
-                "page": Out(1),
-                "first_row": Out(range(s.rows)),
-                "last_row": Out(range(s.rows)),
+                "weight": Out(range(s.tiles * s.slots)),
+                "slot": Out(range(s.slots)),
+                "page": Out(range(pages)),
+                "group": Out(range(s.tiles * s.groups)),
+                "next_group": Out(range(s.tiles * s.groups)),
+                "step": Out(1),
                 "emits": Out(1),
-                "inputs_done": Out(2),
+                "inputs_done": Out(pages),
                 "begin_readout": Out(1),
-                "next_page": Out(1),
+                "next_page": Out(range(pages)),
+                "peek": In(1),
+                "peek_slot": In(range(s.slots)),
+                "peek_page": In(range(pages)),
                 "busy": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        # `cycle` counts the cycles of a tile: its columns first, then what the drain of many rows or, in the last tile
+        # `cycle` counts the cycles of a tile: its slots first, then what the drain of many rows or, in the last tile
         # of a step, the dependency on the last state elements makes it wait. The next pass is chosen while the last
-        # cycle of a pass is still to come, so that its first column follows without a bubble, and so that the choice
-        # is a register: `go_step` or `go_flush` high in a cycle means that the first column is issued in the next.
+        # cycle of a pass is still to come, so that its first slot follows without a bubble, and so that the choice
+        # is a register: `go_step` or `go_flush` high in a cycle means that the first slot is issued in the next.
         s = self._schedule
         m = Module()
-        idle, flush, owed = Signal(init=1), Signal(), Signal()
+        idle, flush = Signal(init=1), Signal()
         # These are set whenever a pass begins, and need no reset of their own.
         cycle = Signal(range(s.tile_cycles + s.stall), reset_less=True)
         tile, final_tile = Signal(range(s.tiles), reset_less=True), Signal(reset_less=True)
-        column, weight = (Signal.like(port, reset_less=True) for port in (self.column, self.weight))
-        page, emits = Signal(reset_less=True), Signal(reset_less=True)
-        first_row, last_row = (Signal.like(port, reset_less=True) for port in (self.first_row, self.last_row))
+        slot, weight, page, emits = (
+            Signal.like(port, reset_less=True) for port in (self.slot, self.weight, self.page, self.emits)
+        )
+        group, next_group = (Signal.like(port, reset_less=True) for port in (self.group, self.next_group))
         m.d.comb += [
-            self.column.eq(column),
+            self.slot.eq(slot),
             self.weight.eq(weight),
             self.page.eq(page),
             self.emits.eq(emits),
-            self.first_row.eq(first_row),
-            self.last_row.eq(last_row),
+            self.step.eq(~flush),
+            self.group.eq(group),
+            self.next_group.eq(next_group),
         ]
         before_end, tile_end, pass_end = Signal(), Signal(), Signal()
         go_step, go_flush, go = Signal(), Signal(), Signal()
+        owed, all_owed, flush_page, settled = self._owed(m, go_step, go_flush, idle)
         m.d.comb += [
             go.eq(go_step | go_flush),
-            self.begin_readout.eq(go & owed),
+            self.begin_readout.eq(go_flush | (go_step & all_owed)),
             self.busy.eq(~idle | owed | go),
         ]
+        before_final, only_tile = Signal(), Signal()
+        m.d.comb += only_tile.eq(Mux(go_flush, s.readout_tiles == 1, s.tiles == 1))
+        m.d.sync += before_final.eq(tile + 1 == Mux(flush, s.readout_tiles - 1, s.tiles - 1))  # a tile has 3 cycles
         will_be_free, inputs_wait = Signal(), Signal()
         m.d.comb += [
             will_be_free.eq(self.start & ((before_end & final_tile) | ((idle | pass_end) & ~go))),
             inputs_wait.eq(self.inputs_ready.bit_select(self.next_page, 1)),
         ]
         m.d.sync += [
-            go_step.eq(will_be_free & inputs_wait & (self.readout_room | ~owed)),
-            go_flush.eq(will_be_free & ~inputs_wait & owed & self.readout_room),
+            go_step.eq(will_be_free & inputs_wait & (self.readout_room | ~all_owed)),
+            go_flush.eq(will_be_free & ~inputs_wait & owed & settled & self.readout_room),
             before_end.eq(cycle == Mux(final_tile & ~flush, s.tile_cycles + s.stall - 3, s.tile_cycles - 3)),
             tile_end.eq(before_end),
             pass_end.eq(before_end & final_tile),
-            self.last.eq(self.issue & (column == s.cols - 2)),
             cycle.eq(cycle + 1),
         ]
+        issuing = Signal()  # the first slot of a tile is issued in the next cycle
+        m.d.comb += issuing.eq(go | (tile_end & ~pass_end))
+        if s.slots == 1:
+            m.d.sync += self.last.eq(issuing)
+        else:
+            m.d.sync += self.last.eq(self.issue & ~self.last & (slot == s.slots - 2))
         with m.If(self.last):
             m.d.sync += self.issue.eq(0)
+        m.d.sync += slot.eq(Mux(self.issue & ~self.last, slot + 1, self.peek_slot))
         with m.If(self.issue):
-            m.d.sync += [column.eq(column + 1), weight.eq(weight + 1)]
+            m.d.sync += weight.eq(weight + 1)
         with m.If(tile_end):
-            m.d.sync += [cycle.eq(0), column.eq(0), self.issue.eq(~pass_end)]
-            m.d.sync += [tile.eq(tile + 1), first_row.eq(first_row + s.lanes)]
-            m.d.sync += final_tile.eq(tile + 1 == Mux(flush, s.readout_tiles - 1, s.tiles - 1))
+            m.d.sync += [cycle.eq(0), tile.eq(tile + 1), group.eq(next_group)]
+            m.d.sync += [final_tile.eq(before_final), next_group.eq(Mux(before_final, 0, next_group + s.groups))]
         with m.If(pass_end):
             m.d.sync += idle.eq(1)
         with m.If(idle):
             m.d.sync += before_end.eq(0)
+        with m.If(self.peek):
+            m.d.sync += page.eq(self.peek_page)
         with m.If(go):
-            m.d.sync += [idle.eq(0), flush.eq(go_flush), emits.eq(owed), owed.eq(go_step)]
-            m.d.sync += [self.issue.eq(1), cycle.eq(0), tile.eq(0), weight.eq(0), column.eq(0)]
-            m.d.sync += [first_row.eq(0), page.eq(self.next_page)]
-            m.d.sync += last_row.eq(Mux(go_flush, s.outputs - 1, s.rows - 1))
-            m.d.sync += final_tile.eq(Mux(go_flush, s.readout_tiles == 1, s.tiles == 1))
+            m.d.sync += [idle.eq(0), flush.eq(go_flush), emits.eq(go_flush | all_owed)]
+            m.d.sync += [cycle.eq(0), tile.eq(0), weight.eq(0), group.eq(0)]
+            m.d.sync += page.eq(Mux(go_flush, flush_page, self.next_page))
+            m.d.sync += [final_tile.eq(only_tile), next_group.eq(Mux(only_tile, 0, s.groups))]
+        with m.If(issuing):
+            m.d.sync += self.issue.eq(1)
         with m.If(go_step):
-            m.d.sync += self.next_page.eq(~self.next_page)
+            m.d.sync += self.next_page.eq(successor(self.next_page, len(self.inputs_ready)))
 
-        done = ~flush & final_tile & self.issue & (column == s.inputs)
-        m.d.comb += self.inputs_done.eq(Cat(done & ~page, done & page))
+        final_read = min(s.slots - 1, (s.inputs - 1) // s.tiling.cols + 1)
+        done = ~flush & final_tile & self.issue & (slot == final_read)
+        m.d.comb += self.inputs_done.eq(Cat(done & (page == k) for k in range(len(self.inputs_done))))
         return m
+
+    def _owed(
+        self, m: Module, go_step: Signal, go_flush: Signal, idle: Signal
+    ) -> tuple[Signal, Signal, Signal, Signal]:
+        """A readout is owed; those of all sequences are; the page of the oldest one; and its state is written."""
+        s = self._schedule
+        sequences = s.tiling.sequences
+        count, page = Signal(range(sequences + 1)), Signal(range(sequences + 1), init=sequences)
+        owed, all_owed, settled = Signal(), Signal(), Signal()
+        m.d.comb += [owed.eq(count != 0), all_owed.eq(count == sequences)]
+        with m.If(go_flush | (go_step & all_owed)):
+            m.d.sync += page.eq(successor(page, sequences + 1))
+        m.d.sync += count.eq(count + (go_step & ~all_owed) - go_flush)
+        # A step waits for its own sequence only; a flush may read what the step just before it wrote.
+        if (wait := s.flush_stall - s.stall) > 0:
+            waited = Signal(range(wait + 1))
+            with m.If(go_step):
+                m.d.sync += waited.eq(0)
+            with m.Elif(idle & ~settled):
+                m.d.sync += waited.eq(waited + 1)
+            m.d.comb += settled.eq(waited == wait)
+        else:
+            m.d.comb += settled.eq(1)
+        return owed, all_owed, page, settled

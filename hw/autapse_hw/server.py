@@ -21,8 +21,8 @@ def core_members(identity: Identity) -> dict[str, wiring.Member]:
         "z": In(stream.Signature(signed(identity.z_format.bits))),
         "clear": Out(1),
         "busy": In(1),
-        "state_index": Out(range(max(2, identity.units))),
-        "state_value": In(signed(identity.state_format.bits)),
+        "dump": Out(1),
+        "state": In(stream.Signature(signed(identity.state_format.bits))),
     }
 
 
@@ -61,8 +61,8 @@ class Server(wiring.Component):
         the core is ready.
     busy : In(1)
         The core clears or computes; its state may change.
-    state_index, state_value : Out(range(max(2, units))), In(signed(state_bits))
-        A unit, and its state two cycles later while `busy` is low.
+    dump : Out(1), state : In(stream.Signature(signed(state_bits)))
+        Strobe, while `busy` is low: the core gives the states of all units, one after another.
     activity : Out(1)
         Changes with each good frame; for an LED.
     """
@@ -76,8 +76,8 @@ class Server(wiring.Component):
     z: stream.Interface
     clear: Signal
     busy: Signal
-    state_index: Signal
-    state_value: Signal
+    dump: Signal
+    state: stream.Interface
     activity: Signal
 
     def __init__(self, identity: Identity) -> None:
@@ -129,14 +129,6 @@ class Server(wiring.Component):
         byte = Signal(8, reset_less=True)
         token = self.i.payload
 
-        # The beat.
-        stalled = later(self.o.valid | (at("SENDING") & ~self.idle) | (at("X0") & self.x.valid))
-        awaiting = later(
-            (at("RECEIVE") & ~self.i.valid) | (at("Z0") & ~self.z.valid) | (at("CLEARING", "H0") & self.busy)
-        )
-        m.d.sync += [phase.eq(phase + 1), go.eq((phase == 2) & ~stalled & ~awaiting)]
-        m.d.comb += [states.go.eq(go), memory.go.eq(go)]
-
         # The command.
         header = Signal()  # it has not come yet
         op = Signal(3)
@@ -154,6 +146,18 @@ class Server(wiring.Component):
         m.d.comb += [states.is_step.eq(is_step), states.is_reset.eq(is_reset), states.is_read_state.eq(is_read_state)]
         m.d.comb += states.is_read.eq(is_identify | is_counters)
         known = later((op >= min(Command)) & (op <= max(Command)) & ~unknown)
+
+        # The beat.
+        stalled = later(self.o.valid | (at("SENDING") & ~self.idle) | (at("X0") & self.x.valid))
+        awaiting = later(
+            (at("RECEIVE") & ~self.i.valid)
+            | (at("Z0") & ~self.z.valid)
+            | (at("H0") & ~self.state.valid)
+            | (at("COMMAND") & is_read_state & self.busy)
+            | (at("CLEARING") & self.busy)
+        )
+        m.d.sync += [phase.eq(phase + 1), go.eq((phase == 2) & ~stalled & ~awaiting)]
+        m.d.comb += [states.go.eq(go), memory.go.eq(go)]
 
         # The request. Tokens that come during an execution are lost, and with them the frame that they belong to.
         bad = Signal()  # the frame that is coming in will not be good
@@ -236,7 +240,7 @@ class Server(wiring.Component):
         from_checksum = later(at("CRC_LOW", "CRC_HIGH"))
         z_word = Signal(8 * len(states.z))
         h_word = Signal(8 * len(states.h))
-        m.d.comb += [z_word.eq(self.z.payload), h_word.eq(self.state_value)]
+        m.d.comb += [z_word.eq(self.z.payload), h_word.eq(self.state.payload)]
         from_core = later(
             choose(
                 *((at(name), z_word.word_select(k, 8)) for k, name in enumerate(states.z)),
@@ -269,10 +273,12 @@ class Server(wiring.Component):
         shift = later(go & at(*states.x))
         most_negative = later(x_word[:bits] == 1 << (bits - 1))  # not in the core's range
         x = Cat(x_word[0] | most_negative, x_word[1:bits])
-        m.d.comb += [self.x.payload.eq(x.as_signed()), self.state_index.eq(memory.address)]
+        m.d.comb += self.x.payload.eq(x.as_signed())
         m.d.sync += [
             self.x.valid.eq((go & at("GIVE")) | (self.x.valid & ~self.x.ready)),
             self.z.ready.eq(go & at(states.z[-1])),
+            self.state.ready.eq(go & at(states.h[-1])),
+            self.dump.eq(go & at("COMMAND") & is_read_state),
             self.clear.eq(go & at("CLEAR")),
         ]
         with m.If(shift):

@@ -1,175 +1,221 @@
-"""The state store: inputs and state as the lanes' operands, the update of the state, and the loading of h0."""
+"""The state store: inputs and states side by side, as the operands of the lanes."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed, delayed_flag, registered, saturate, shift_round, successor, symmetric
+from autapse_hw.arithmetic import delayed_flag, registered, saturate, shift_round, successor, symmetric
 from autapse_hw.buffers import SkidBuffer
-from autapse_hw.schedule import GUARD_LATENCY
+from autapse_hw.loader import Loader
+from autapse_hw.memories import Ram
+from autapse_hw.schedule import GUARD_LATENCY, Schedule
+from autapse_hw.state_reader import StateReader
 from autapse_hw.update import LeakyUpdate
-
-#: Cycles after the last element of h0 until it has passed through the pipelines that lead to the memory.
-_SETTLE = 12
 
 
 class StateStore(wiring.Component):
-    """One operand memory of two pages, each with the inputs of a step and the state before it side by side.
+    """Operand memories, one for each column of lanes, each of several pages.
 
-    A step reads its page and writes the new state into the other one. The state comes from the activation without
-    stalls and has priority; inputs wait for a gap.
+    A page holds the inputs of a step and the state before it: column k of the matrix in slot ``k // C`` of memory
+    ``k % C``. There is one page more than there are sequences: a step reads its page and writes the new state into
+    the one that the step before it has read. The states come from the activations without stalls and have priority;
+    inputs wait for a gap.
 
     Members
     -------
     i : In stream of signed(x bits)
-        Inputs, M to a step.
-    inputs_ready : Out(2), inputs_done : In(2)
+        Inputs, M to a step, the sequences in turn.
+    inputs_ready : Out(pages), inputs_done : In(pages)
         By page: the inputs of a step are complete; strobe: they may be overwritten.
-    column : In, page : In(1), operand : Out(signed(operand bits))
-        Read an operand, one cycle later.
-    y : In(signed(activation bits)), y_next : In(1)
-        An activation result; the flag comes one cycle before it.
-    loaded : Out(1)
-        h0 has been loaded after reset; nothing may be issued before.
-    next_page : In(1), state_index : In, state_value : Out
-        Read the kept state of a unit, two cycles later, from the page of the next step.
-    retire : Out(1), retire_value : Out
-        A new kept state, in the order of the units.
+    slot, page : In, operands : Out(C * operand_bits)
+        Read the operands of a slot, as much later as the memory takes.
+    y : In(drains * activation bits), y_next : In(drains)
+        Activation results; the flags come one cycle before them.
+    given, initial, loaded, prime
+        As in :class:`~autapse_hw.loader.Loader`.
+    next_page : In
+        The page of the next step.
+    dump : In(1), state : Out stream of signed(state bits)
+        Strobe, while nothing is under way: give the kept states of all units, from the next sequence on.
+    dumping : Out(1), peek_slot, peek_page : Out
+        While it does so, `slot` and `page` must follow these, one cycle later.
+    retire : Out(drains), retire_value : Out(drains * state bits)
+        New kept states, by drain, in the order of the units.
     """
 
     i: stream.Interface
     inputs_ready: Signal
     inputs_done: Signal
-    column: Signal
+    slot: Signal
     page: Signal
-    operand: Signal
+    operands: Signal
     y: Signal
     y_next: Signal
+    given: Signal
+    initial: stream.Interface
     loaded: Signal
+    prime: Signal
     next_page: Signal
-    state_index: Signal
-    state_value: Signal
+    dump: Signal
+    state: stream.Interface
+    dumping: Signal
+    peek_slot: Signal
+    peek_page: Signal
     retire: Signal
     retire_value: Signal
 
-    def __init__(self, q: QuantizedNetwork) -> None:
-        self._q = q
-        f = q.formats
+    def __init__(self, q: QuantizedNetwork, schedule: Schedule, memory: str) -> None:
+        self._q, self._schedule, self._memory = q, schedule, memory
+        f, t = q.formats, schedule.tiling
+        self._pages = pages = t.sequences + 1
         super().__init__(
             {
                 "i": In(stream.Signature(signed(f.x.bits))),
-                "inputs_ready": Out(2),
-                "inputs_done": In(2),
-                "column": In(range(q.inputs + q.units)),
-                "page": In(1),
-                "operand": Out(signed(f.operand_bits)),
-                "y": In(signed(q.activation.out.bits)),
-                "y_next": In(1),
+                "inputs_ready": Out(pages),
+                "inputs_done": In(pages),
+                "slot": In(range(schedule.slots)),
+                "page": In(range(pages)),
+                "operands": Out(t.cols * f.operand_bits),
+                "y": In(t.drains * q.activation.out.bits),
+                "y_next": In(t.drains),
+                "given": In(1),
+                "initial": In(stream.Signature(signed(f.state.bits))),
                 "loaded": Out(1),
-                "next_page": In(1),
-                "state_index": In(range(max(2, q.units))),
-                "state_value": Out(signed(f.state.bits)),
-                "retire": Out(1),
-                "retire_value": Out(signed(f.state.bits)),
+                "prime": Out(1),
+                "next_page": In(range(pages)),
+                "dump": In(1),
+                "state": Out(stream.Signature(signed(f.state.bits))),
+                "dumping": Out(1),
+                "peek_slot": Out(range(schedule.slots)),
+                "peek_page": Out(range(pages)),
+                "retire": Out(t.drains),
+                "retire_value": Out(t.drains * f.state.bits),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        # The state arrives in the order of the units, so a counter addresses it, and its wrap turns the page.
-        q, f = self._q, self._q.formats
-        first, cols = q.inputs, q.inputs + q.units
+        q, f, s, t = self._q, self._q.formats, self._schedule, self._schedule.tiling
         m = Module()
-        m.submodules.operands = operands = Memory(shape=signed(f.operand_bits), depth=2 << ceil_log2(cols), init=[])
-        read, write = operands.read_port(), operands.write_port()
-        state_column, state_page = Signal(range(cols), init=first), Signal()
-        input_column, input_page = Signal(range(max(first, 2))), Signal()
+        m.submodules.loader = loader = Loader(q, s)
+        wiring.connect(m, wiring.flipped(self.initial), loader.initial)
+        m.d.comb += [loader.given.eq(self.given), self.loaded.eq(loader.loaded), self.prime.eq(loader.prime)]
 
-        load, load_value = self._loader(m)
-        if q.leaky:
-            h, h_valid = self._leaky_path(m, load, load_value)
-        else:
-            h, h_valid = self._plain_path(m, operands, load, load_value)
+        slot_bits = ceil_log2(s.slots)
+        banks = [Ram(f.operand_bits, self._pages << slot_bits, [], self._memory) for _ in range(t.cols)]
+        for b, bank in enumerate(banks):
+            m.submodules[f"bank_{b}"] = bank
+            m.d.comb += [
+                bank.addr.eq(Cat(self.slot, self.page)),
+                self.operands.word_select(b, f.operand_bits).eq(bank.data),
+            ]
 
-        m.submodules.arrived = arrived = SkidBuffer(signed(f.x.bits))
-        wiring.connect(m, wiring.flipped(self.i), arrived.i)
-        room, take, final = Signal(), Signal(), Signal(init=first == 1)
+        m.submodules.reader = reader = StateReader(q, s)
         m.d.comb += [
-            read.en.eq(1),
-            read.addr.eq(Cat(self.column, self.page)),
-            self.operand.eq(read.data),
-            arrived.o.ready.eq(room & ~h_valid),
-            take.eq(arrived.o.valid & arrived.o.ready),
-            write.en.eq(h_valid | take),
+            reader.dump.eq(self.dump),
+            reader.next_page.eq(self.next_page),
+            self.dumping.eq(reader.busy),
+            self.peek_slot.eq(reader.slot),
+            self.peek_page.eq(reader.page),
         ]
-        address = Cat(input_column, Const(0, ceil_log2(cols)))[: ceil_log2(cols)]
-        m.d.comb += [write.addr.eq(Cat(address, input_page))]
-        m.d.comb += write.data.eq(symmetric(arrived.o.payload).shift_left(f.x_shift))
-        with m.If(h_valid):
-            m.d.comb += [write.addr.eq(Cat(state_column, state_page)), write.data.eq(h.shift_left(f.h_shift))]
-            m.d.sync += state_column.eq(state_column + 1)
-            with m.If(state_column == cols - 1):
-                m.d.sync += [state_column.eq(first), state_page.eq(~state_page)]
+        wiring.connect(m, reader.state, wiring.flipped(self.state))
+        operand = self.operands.word_select(reader.bank, f.operand_bits).as_signed()
+        m.d.comb += reader.value.eq(operand.shift_right(f.h_shift))
 
-        # `room` says whether the page that the next input goes to is free. It is worked out a cycle ahead.
-        here, there = (self.inputs_ready.bit_select(page, 1) for page in (input_page, ~input_page))
-        m.d.sync += room.eq(self.loaded & ~Mux(take & final, there, here))
-        m.d.sync += self.inputs_ready.eq(self.inputs_ready & ~self.inputs_done)
-        with m.If(take):
-            m.d.sync += [input_column.eq(successor(input_column, first)), final.eq(input_column == max(first - 2, 0))]
-            with m.If(final):
-                m.d.sync += [input_page.eq(~input_page), final.eq(first == 1)]
-                m.d.sync += self.inputs_ready.bit_select(input_page, 1).eq(1)
+        states = [self._chain(m, a, loader, reader) for a in range(t.drains)]
+        x, x_bank, x_address = self._inputs(m, Cat(soon for soon, *_ in states).any(), slot_bits)
+        for b, bank in enumerate(banks):
+            _, valid, phase, h, address = states[self._drain_of(b)]
+            here = valid & (phase == b // t.drains)
+            m.d.comb += [
+                bank.w_en.eq(here | (x_bank[b] if b < len(x_bank) else 0)),
+                bank.w_addr.eq(Mux(here, address, x_address) if b < len(x_bank) else address),
+                bank.w_data.eq(Mux(here, h, x) if b < len(x_bank) else h),
+            ]
         return m
 
-    def _loader(self, m: Module) -> tuple[Signal, Value]:
-        """A strobe and a value for each unit in order, after reset; then `loaded`."""
-        q, f = self._q, self._q.formats
-        count = Signal(range(q.units + _SETTLE))
-        load = Signal()
-        with m.If(~self.loaded):
-            m.d.sync += [count.eq(count + 1), load.eq(count < q.units)]
-            with m.If(count == q.units + _SETTLE - 1):
-                m.d.sync += self.loaded.eq(1)
-        if not q.h0.any():
-            return load, Const(0, signed(f.state.bits))
-        m.submodules.h0 = memory = Memory(shape=signed(f.state.bits), depth=q.units, init=q.h0.tolist())
-        port = memory.read_port()
-        m.d.comb += [port.en.eq(1), port.addr.eq(count)]
-        return load, port.data
+    def _drain_of(self, bank: int) -> int:
+        """The drain whose units have their operands there."""
+        return (bank - self._q.inputs + self._q.outputs) % self._schedule.tiling.drains
 
-    def _plain_path(self, m: Module, operands: Memory, load: Signal, load_value: Value) -> tuple[Value, Value]:
-        """h = y; the kept state is the multiplied one, and is read from the operands."""
-        q, f = self._q, self._q.formats
-        valid = delayed_flag(m, self.y_next | load, 1)
-        loading = delayed_flag(m, load, 1)
-        m.d.comb += [self.retire.eq(valid & ~loading), self.retire_value.eq(self.y)]
-        peek = operands.read_port()
-        column = (self.state_index + q.inputs)[: ceil_log2(q.inputs + q.units)]
-        m.d.comb += [
-            peek.en.eq(1),
-            peek.addr.eq(Cat(column, self.next_page)),
-            self.state_value.eq(delayed(m, peek.data, 1).shift_right(f.h_shift)),
-        ]
-        return Mux(loading, delayed(m, load_value, 1), self.y)[: f.h.bits].as_signed(), valid
+    def _chain(self, m: Module, a: int, loader: Loader, reader: StateReader) -> tuple[Value, ...]:
+        """The states of a drain's units: valid in the next cycle (but for initial ones), valid, which of its memories,
+        value, address."""
+        q, f, t = self._q, self._q.formats, self._schedule.tiling
+        units = range((a - q.outputs) % t.drains, q.units, t.drains)
+        y = self.y.word_select(a, q.activation.out.bits).as_signed()
+        if not units:
+            return (Const(0, 1),) * 5
+        if q.leaky:
+            h, soon, valid = self._leaky(m, a, y, loader, reader)
+        else:
+            load = loader.load[a]
+            soon = self.y_next[a]
+            done = delayed_flag(m, soon, 1)
+            h, valid = Mux(load, loader.value, y)[: f.h.bits].as_signed(), done | load
+            m.d.comb += [self.retire[a].eq(done), self.retire_value.word_select(a, f.state.bits).eq(y)]
+        # Column k is in memory k % C; the unit after the next drains' ones is `drains` columns on.
+        place = [((q.inputs + j) % t.cols // t.drains, (q.inputs + j) // t.cols) for j in units]
+        phases = t.cols // t.drains
+        phase = Signal(range(phases), init=place[0][0], name=f"phase_{a}")
+        slot = Signal(range(self._schedule.slots), init=place[0][1], name=f"slot_{a}")
+        page = Signal(range(self._pages), name=f"page_{a}")
+        final = Signal(init=len(units) == 1, name=f"final_{a}")  # this is the last unit
+        before = place[-2] if len(units) > 1 else place[0]
+        with m.If(valid):
+            m.d.sync += [phase.eq(successor(phase, phases)), slot.eq(slot + (phase == phases - 1))]
+            m.d.sync += final.eq((phase == before[0]) & (slot == before[1]))
+            with m.If(final):
+                m.d.sync += [phase.eq(place[0][0]), slot.eq(place[0][1]), page.eq(successor(page, self._pages))]
+                m.d.sync += final.eq(len(units) == 1)
+        return soon, valid, phase, h.shift_left(f.h_shift), Cat(slot, page)
 
-    def _leaky_path(self, m: Module, load: Signal, load_value: Value) -> tuple[Value, Value]:
-        """h = the kept state, rounded by the guard bits."""
-        q, f = self._q, self._q.formats
-        m.submodules.update = update = LeakyUpdate(q)
+    def _leaky(self, m: Module, a: int, y: Value, loader: Loader, reader: StateReader) -> tuple[Value, ...]:
+        """h = the kept state, rounded by the guard bits; valid in the next cycle, valid."""
+        q, f, t = self._q, self._q.formats, self._schedule.tiling
+        m.submodules[f"update_{a}"] = update = LeakyUpdate(q, (a - q.outputs) % t.drains, t.drains, t.sequences)
         m.d.comb += [
-            update.y.eq(self.y),
-            update.valid.eq(self.y_next),
-            update.load.eq(load),
-            update.load_value.eq(load_value),
-            update.index.eq(self.state_index),
-            self.state_value.eq(delayed(m, update.value, 1)),
-            self.retire.eq(update.written & ~load),
-            self.retire_value.eq(update.state),
+            update.y.eq(y),
+            update.valid.eq(self.y_next[a]),
+            update.load.eq(loader.load[a]),
+            update.load_value.eq(loader.value),
+            update.skip.eq(reader.taken & (reader.drain == a)),
+            self.retire[a].eq(update.written & ~update.load),
+            self.retire_value.word_select(a, f.state.bits).eq(update.state),
         ]
+        with m.If(reader.drain == a):
+            m.d.comb += reader.value.eq(update.value)
         if not f.guard:
-            return update.state, update.written
+            return update.state, update.soon, update.written
         rounded = registered(m, shift_round(update.state, f.guard))
-        return registered(m, saturate(rounded, f.h.max_code)), delayed_flag(m, update.written, GUARD_LATENCY)
+        soon = delayed_flag(m, update.written, GUARD_LATENCY - 1)
+        return registered(m, saturate(rounded, f.h.max_code)), soon, delayed_flag(m, soon, 1)
+
+    def _inputs(self, m: Module, soon: Value, slot_bits: int) -> tuple[Value, list[Value], Value]:
+        """The stream of inputs, which wait when a state is `soon` written: value, which memory takes it, address."""
+        q, f, t = self._q, self._q.formats, self._schedule.tiling
+        m.submodules.arrived = arrived = SkidBuffer(signed(f.x.bits))
+        m.d.comb += [
+            arrived.i.payload.eq(symmetric(self.i.payload)),
+            arrived.i.valid.eq(self.i.valid),
+            self.i.ready.eq(arrived.i.ready),
+        ]
+        room, take, final = Signal(), Signal(), Signal(init=q.inputs == 1)
+        count, page = Signal(range(max(q.inputs, 2))), Signal(range(self._pages))
+        used = min(t.cols, q.inputs)
+        bank, slot = Signal(range(used)), Signal(slot_bits)
+        m.d.comb += [arrived.o.ready.eq(room), take.eq(arrived.o.valid & arrived.o.ready)]
+        # `room` says whether an input may be written: its page is free, and no state comes. It is worked out a cycle
+        # ahead.
+        following = successor(page, self._pages)
+        ready = Mux(take & final, self.inputs_ready.bit_select(following, 1), self.inputs_ready.bit_select(page, 1))
+        m.d.sync += [room.eq(self.loaded & ~ready & ~soon), self.inputs_ready.eq(self.inputs_ready & ~self.inputs_done)]
+        with m.If(take):
+            m.d.sync += [count.eq(successor(count, q.inputs)), final.eq(count == max(q.inputs - 2, 0))]
+            m.d.sync += [bank.eq(successor(bank, used)), slot.eq(slot + (bank == used - 1))]
+            with m.If(final):
+                m.d.sync += [page.eq(following), final.eq(q.inputs == 1), bank.eq(0), slot.eq(0)]
+                m.d.sync += self.inputs_ready.bit_select(page, 1).eq(1)
+        x = arrived.o.payload.shift_left(f.x_shift)
+        return x, [take & (bank == b) for b in range(used)], Cat(slot, page)

@@ -10,20 +10,24 @@ from autapse_hw.buffers import StreamRegister
 from autapse_hw.core import Core
 from autapse_hw.lanes import GENERIC, LaneForm
 from autapse_hw.link import Link
+from autapse_hw.tiling import Tiling
 
 
-def identity_of(q: QuantizedNetwork, lanes: int, clock_hz: float) -> Identity:
-    """What a device with this network, lanes and clock says of itself."""
+def identity_of(q: QuantizedNetwork, tiling: Tiling, clock_hz: float) -> Identity:
+    """What a device with this network, lanes and clock says of itself.
+
+    A step of the link is one of all sequences: their inputs, outputs and states follow each other.
+    """
     f = q.formats
     return Identity(
         model_hash=q.model_hash(),
-        units=q.units,
-        inputs=q.inputs,
-        outputs=q.outputs,
+        units=q.units * tiling.sequences,
+        inputs=q.inputs * tiling.sequences,
+        outputs=q.outputs * tiling.sequences,
         input_format=f.x,
         state_format=f.state,
         z_format=f.z,
-        lanes=lanes,
+        lanes=tiling.lanes,
         clock_hz=round(clock_hz),
     )
 
@@ -33,7 +37,7 @@ class System(wiring.Component):
 
     Parameters
     ----------
-    q, lanes, form
+    q, tiling, form
         The network, and the multiply-accumulators that compute it; see :class:`Core`.
     clock_hz
         Clock of the sync domain; the device tells it to the host.
@@ -53,11 +57,16 @@ class System(wiring.Component):
     activity: Signal
 
     def __init__(
-        self, q: QuantizedNetwork, lanes: int, clock_hz: float, divisor: int, form: str | LaneForm = GENERIC
+        self,
+        q: QuantizedNetwork,
+        tiling: int | str | Tiling,
+        clock_hz: float,
+        divisor: int,
+        form: str | LaneForm = GENERIC,
     ) -> None:
         self._divisor = divisor
-        self.core = Core(q, lanes, form)
-        self.identity = identity_of(q, lanes, clock_hz)
+        self.core = Core(q, tiling, form)
+        self.identity = identity_of(q, self.core.schedule.tiling, clock_hz)
         super().__init__({"rx": In(1), "tx": Out(1), "activity": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -68,19 +77,22 @@ class System(wiring.Component):
         m.submodules.core = core = self.core
         m.submodules.into = into = StreamRegister(Shape.cast(link.x.payload.shape()))
         m.submodules.out_of = out_of = StreamRegister(Shape.cast(core.o.payload.shape()))
+        m.submodules.state = state = StreamRegister(Shape.cast(core.state.payload.shape()))
         wiring.connect(m, link.x, into.i)
         wiring.connect(m, into.o, core.i)
         wiring.connect(m, core.o, out_of.i)
         wiring.connect(m, out_of.o, link.z)
+        wiring.connect(m, core.state, state.i)
+        wiring.connect(m, state.o, link.state)
         clear = Signal()
         m.d.sync += clear.eq(link.clear)
         m.d.comb += [
             core.clear.eq(clear),
             into.clear.eq(clear),
             out_of.clear.eq(clear),
+            state.clear.eq(clear),
             link.busy.eq(core.busy | clear | into.o.valid | out_of.o.valid),
-            core.state_index.eq(link.state_index),
-            link.state_value.eq(core.state_value),
+            core.dump.eq(link.dump),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),
             self.activity.eq(link.activity),

@@ -11,9 +11,18 @@ from autapse_hw.schedule import leak_latency
 
 
 class LeakyUpdate(wiring.Component):
-    """s[j] <- clip(round(d[j] * s[j] + g[j] * y)), for the units in order; it keeps the states s.
+    """s[j] <- clip(round(d[j] * s[j] + g[j] * y)), for some units in order; it keeps their states s.
 
     Latency from `y` to `state`: `leak_latency`. Throughput: one a cycle.
+
+    Parameters
+    ----------
+    q
+        The network.
+    first, stride
+        The units: every `stride`-th from `first` on.
+    sequences
+        States of each unit, that take turns after all units.
 
     Members
     -------
@@ -23,10 +32,11 @@ class LeakyUpdate(wiring.Component):
         `y` comes in the *next* cycle: this one reads the unit's old state, decay and gain.
     load, load_value : In(1), In(signed(state bits))
         Write an initial state for the next unit in order, instead of an update.
-    state : Out(signed(state bits)), written : Out(1)
-        The new state, in the cycle in which it is written.
-    index : In(range(units)), value : Out(signed(state bits))
-        Read any state, one cycle later.
+    state : Out(signed(state bits)), written : Out(1), soon : Out(1)
+        The new state, in the cycle in which it is written; and a flag one cycle before it, but for initial states.
+    value : Out(signed(state bits)), skip : In(1)
+        While nothing is under way: the state of the unit that comes next; strobe: let it be the unit after it, whose
+        value follows two cycles later.
     """
 
     y: Signal
@@ -35,13 +45,14 @@ class LeakyUpdate(wiring.Component):
     load_value: Signal
     state: Signal
     written: Signal
-    index: Signal
+    soon: Signal
+    skip: Signal
     value: Signal
 
-    def __init__(self, q: QuantizedNetwork) -> None:
+    def __init__(self, q: QuantizedNetwork, first: int = 0, stride: int = 1, sequences: int = 1) -> None:
         if not q.leaky:
             raise ValueError("a plain update needs no LeakyUpdate")
-        self._q = q
+        self._q, self._units, self._sequences = q, range(first, q.units, stride), sequences
         bits = q.formats.state.bits
         super().__init__(
             {
@@ -51,37 +62,37 @@ class LeakyUpdate(wiring.Component):
                 "load_value": In(signed(bits)),
                 "state": Out(signed(bits)),
                 "written": Out(1),
-                "index": In(range(q.units)),
+                "soon": Out(1),
+                "skip": In(1),
                 "value": Out(signed(bits)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        # Units come in order, so two counters address the memories: one for what is read, one for what is written.
-        # Each unit is read once and written once a step, so one page is enough.
-        q, f = self._q, self._q.formats
+        # Units come in order, so counters address the memories: one for what is read, one for what is written. Each
+        # state is read once and written once in a round of all sequences, so one page is enough.
+        q, f, units = self._q, self._q.formats, self._units
         assert f.leak is not None
         m = Module()
         leak_bits = f.leak.bits
         mask = (1 << leak_bits) - 1
-        init = [(int(d) & mask) | (int(g) & mask) << leak_bits for d, g in zip(q.d, q.g, strict=True)]
-        m.submodules.coefficients = coefficients = Memory(shape=2 * leak_bits, depth=q.units, init=init)
-        m.submodules.states = states = Memory(shape=signed(f.state.bits), depth=q.units, init=q.h0.tolist())
-        old, peek, write, leak = states.read_port(), states.read_port(), states.write_port(), coefficients.read_port()
+        init = [(int(q.d[j]) & mask) | (int(q.g[j]) & mask) << leak_bits for j in units]
+        m.submodules.coefficients = coefficients = Memory(shape=2 * leak_bits, depth=len(units), init=init)
+        count = len(units) * self._sequences
+        m.submodules.states = states = Memory(shape=signed(f.state.bits), depth=count, init=[])
+        old, write, leak = states.read_port(), states.write_port(), coefficients.read_port()
 
-        reading, writing = Signal(range(q.units)), Signal(range(q.units))
-        with m.If(self.valid):
-            m.d.sync += reading.eq(successor(reading, q.units))
+        reading, writing, unit = Signal(range(count)), Signal(range(count)), Signal(range(len(units)))
+        with m.If(self.valid | self.skip):
+            m.d.sync += [reading.eq(successor(reading, count)), unit.eq(successor(unit, len(units)))]
         with m.If(self.written):
-            m.d.sync += writing.eq(successor(writing, q.units))
+            m.d.sync += writing.eq(successor(writing, count))
         m.d.comb += [
             old.en.eq(1),
             old.addr.eq(reading),
             leak.en.eq(1),
-            leak.addr.eq(reading),
-            peek.en.eq(1),
-            peek.addr.eq(self.index),
-            self.value.eq(peek.data),
+            leak.addr.eq(unit),
+            self.value.eq(old.data),
         ]
         d, g = leak.data[:leak_bits].as_signed(), leak.data[leak_bits:].as_signed()
         bits = max(len(old.data), len(self.y))  # of the same length, so that both products come together
@@ -92,7 +103,8 @@ class LeakyUpdate(wiring.Component):
         rounded = registered(m, delayed(m, total, 1).shift_right(f.leak.frac) + increment)
         new = registered(m, saturate(rounded, f.state.max_code))
         m.d.comb += [
-            self.written.eq(delayed_flag(m, self.valid, 1 + leak_latency(q)) | self.load),
+            self.soon.eq(delayed_flag(m, self.valid, leak_latency(q))),
+            self.written.eq(delayed_flag(m, self.soon, 1) | self.load),
             self.state.eq(Mux(self.load, self.load_value, new)),
             write.en.eq(self.written),
             write.addr.eq(writing),

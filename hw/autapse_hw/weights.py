@@ -1,4 +1,4 @@
-"""The layout of the weights in the core's memory."""
+"""The layout of weights and biases in the core's memories."""
 
 import numpy as np
 
@@ -18,15 +18,29 @@ def bias(q: QuantizedNetwork) -> IntArray:
     return np.concatenate([q.b_out, q.b])
 
 
-def words(q: QuantizedNetwork, schedule: Schedule) -> list[int]:
-    """The weight memory: word ``tile * cols + col`` holds the weights of the tile's lanes, lane 0 lowest.
+def weight_words(q: QuantizedNetwork, s: Schedule) -> list[int]:
+    """The weight memory: word ``tile * slots + slot`` holds the weights of all lanes, row by row, lowest first.
 
-    Rows beyond the last are zero.
+    Rows and columns beyond the last are zero.
     """
-    bits = q.formats.W.bits
-    lanes, tiles, cols = schedule.lanes, schedule.tiles, schedule.cols
-    padded = np.zeros((tiles * lanes, cols), np.int64)
-    padded[: schedule.rows] = matrix(q)
-    columns = padded.reshape(tiles, lanes, cols).transpose(0, 2, 1).reshape(tiles * cols, lanes)
+    t = s.tiling
+    padded = np.zeros((s.tiles * t.rows, s.slots * t.cols), np.int64)
+    padded[: s.rows, : s.cols] = matrix(q)
+    words = padded.reshape(s.tiles, t.rows, s.slots, t.cols).transpose(0, 2, 1, 3).reshape(s.tiles * s.slots, -1)
+    return [_packed(word, q.formats.W.bits) for word in words]
+
+
+def bias_words(q: QuantizedNetwork, s: Schedule) -> list[int]:
+    """The bias memory: word ``tile * groups + group`` holds the negative biases of the rows that leave together."""
+    t = s.tiling
+    padded = np.zeros((s.tiles, s.groups * t.drains), np.int64)
+    rows = np.zeros(s.tiles * t.rows, np.int64)
+    rows[: s.rows] = -bias(q)
+    padded[:, : t.rows] = rows.reshape(s.tiles, t.rows)
+    return [_packed(word, q.formats.acc_bits) for word in padded.reshape(-1, t.drains)]
+
+
+def _packed(codes: IntArray, bits: int) -> int:
+    """One word of signed codes, the first lowest."""
     mask = (1 << bits) - 1
-    return [sum((int(w) & mask) << (lane * bits) for lane, w in enumerate(column)) for column in columns]
+    return sum((int(code) & mask) << (k * bits) for k, code in enumerate(codes))

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.schedule import Schedule
 
+_STALLED = 40  # steps that are run with pauses
+
 
 def random_inputs(q: QuantizedNetwork, steps: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Input codes (steps, inputs): mostly uniform, with stretches of zeros and of both extremes."""
@@ -22,18 +24,32 @@ def random_inputs(q: QuantizedNetwork, steps: int, rng: np.random.Generator) -> 
 def make_vectors(
     q: QuantizedNetwork, schedule: Schedule, inputs: list[NDArray[np.int64]], stalled: int, seed: int
 ) -> dict[str, Any]:
-    """Vectors for `inputs`, a list of (steps, inputs) codes. The first `stalled` of them are also run with pauses."""
-    sequences = []
-    for x in inputs:
-        result = q.run_int(x[None])
-        sequences.append({"x": x.tolist(), "h": result.h[0].tolist(), "z": result.z[0].tolist()})
+    """Vectors for `inputs`, a list of (steps, inputs) codes. The first `stalled` of them are also run with pauses.
+
+    With several states in turn, step k of a list is one of state ``k % sequences``.
+    """
+    turns = schedule.tiling.sequences
     return {
         "units": q.units,
         "inputs": q.inputs,
         "outputs": q.outputs,
+        "drains": schedule.tiling.drains,
+        "states_in_turn": turns,
         "model_hash": q.model_hash().hex(),
         "cycles_per_step": schedule.cycles_per_step,
         "seed": seed,
-        "sequences": sequences,
-        "stalled": [{k: v[:40] for k, v in s.items()} for s in sequences[:stalled]],
+        "sequences": [_expected(q, x, turns) for x in inputs],
+        "stalled": [_expected(q, x[:_STALLED], turns) for x in inputs[:stalled]],
     }
+
+
+def _expected(q: QuantizedNetwork, x: NDArray[np.int64], turns: int) -> dict[str, Any]:
+    """What the model makes of one list of codes, step after step; and the states as they are read in the end."""
+    h, z = np.empty((len(x), q.units), np.int64), np.empty((len(x), q.outputs), np.int64)
+    last = [q.h0] * turns
+    for k in range(min(turns, len(x))):
+        result = q.run_int(x[None, k::turns])
+        h[k::turns], z[k::turns], last[k] = result.h[0], result.z[0], result.last[0]
+    following = len(x) % turns  # the one that would step next is read first
+    state = np.array(last[following:] + last[:following])
+    return {"x": x.tolist(), "h": h.tolist(), "z": z.tolist(), "state": state.tolist()}

@@ -18,6 +18,7 @@ from autapse.errors import AutapseError, ToolFailedError
 from autapse.files import folder_beside
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.core import Core
+from autapse_hw.tiling import Tiling
 from autapse_sim.models import cell_models
 from autapse_sim.simulator import bench_file, check_tools, run_bench
 from autapse_sim.vectors import make_vectors, random_inputs
@@ -75,7 +76,7 @@ class Verification:
 def verify(
     q: QuantizedNetwork,
     *,
-    lanes: int,
+    lanes: int | str | Tiling,
     form: str = "generic",
     steps: int = 200,
     inputs: list[NDArray[np.int64]] | None = None,
@@ -91,11 +92,13 @@ def verify(
     Parameters
     ----------
     lanes, form
-        The core: how many lanes, and of which form (:data:`autapse_hw.lanes.FORMS`); vendor cells are simulated.
+        The core: how many lanes, or which tiling (:class:`autapse_hw.tiling.Tiling`), and of which form
+        (:data:`autapse_hw.lanes.FORMS`); vendor cells are simulated.
     steps
         Steps of random input codes, in sequences of up to 100, each from h0.
     inputs
-        Input codes to run instead, a list of (steps, inputs).
+        Input codes to run instead, a list of (steps, inputs). With several sequences, step k is one of sequence
+        ``k % sequences``.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def simulate(
     q: QuantizedNetwork,
     x: NDArray[np.int64],
     *,
-    lanes: int,
+    lanes: int | str | Tiling,
     form: str = "generic",
     progress: Progress | None = None,
 ) -> NDArray[np.int64]:
@@ -132,7 +135,9 @@ def simulate(
     return np.array(outputs, dtype=np.int64).reshape(x.shape[0], x.shape[1], q.outputs)
 
 
-def export(q: QuantizedNetwork, out: str | os.PathLike[str], *, lanes: int, steps: int = 200, seed: int = 0) -> None:
+def export(
+    q: QuantizedNetwork, out: str | os.PathLike[str], *, lanes: int | str | Tiling, steps: int = 200, seed: int = 0
+) -> None:
     """Write the core as plain Verilog, golden vectors, and a cocotb test of them that needs no Autapse.
 
     The folder `out` appears whole or not at all; one that an earlier export wrote is replaced.

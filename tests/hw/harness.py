@@ -69,17 +69,22 @@ def run_core(
     stall: float = 0.0,
     deaf: float | None = None,
     seed: int = 0,
-    limit: int = 200_000,
+    limit: int = 20_000,
     cleared: int | None = None,
+    given: list[int] | None = None,
 ) -> tuple[Recorded, list[int]]:
     """Send codes (steps, inputs), and record everything until the core is idle; then read the state through its port.
 
     `stall` is the chance of a pause before an input, and in each cycle of the output unless `deaf` is given for that.
     With `cleared`, all codes are sent twice: `cleared` cycles after the start the core is cleared, what it has done is
-    forgotten, and they are sent anew.
+    forgotten, and they are sent anew; the states are then `given`, instead of h0.
     """
     rng = np.random.default_rng(seed)
     recorded, state = Recorded(), []
+    drains, bits = core.schedule.tiling.drains, core.q.formats.state.bits
+    retired = [[] for _ in range(drains)]
+    per_step = [len(range((a - core.q.outputs) % drains, core.q.units, drains)) for a in range(drains)]
+    first = core.q.outputs % drains
     done = [False]
 
     async def send(ctx, flat):
@@ -106,19 +111,29 @@ def run_core(
                 if drive.cycles >= cleared:
                     break
             ctx.set(core.clear, 1)
+            ctx.set(core.given, int(given is not None))
             await ctx.tick()
             ctx.set(core.clear, 0)
-            recorded.states.clear()
+            ctx.set(core.given, 0)
+            for codes_of_drain in retired:
+                codes_of_drain.clear()
             recorded.outputs.clear()
             recorded.cycles.clear()
+        for value in given or []:
+            ctx.set(core.initial.payload, value)
+            ctx.set(core.initial.valid, 1)
+            await ctx.tick().until(core.initial.ready)
+            ctx.set(core.initial.valid, 0)
         await send(ctx, flat)
         await ctx.tick()
         await ctx.tick().until(~core.busy)
-        for k in range(core.q.units):
-            ctx.set(core.state_index, k)
-            await ctx.tick()
-            await ctx.tick()
-            state.append(ctx.get(core.state_value))
+        ctx.set(core.dump, 1)
+        await ctx.tick()
+        ctx.set(core.dump, 0)
+        ctx.set(core.state.ready, 1)
+        while len(state) < core.q.units * core.schedule.tiling.sequences:
+            value, *_ = await ctx.tick().sample(core.state.payload).until(core.state.valid)
+            state.append(value)
         done[0] = True
 
     drive.cycles = 0
@@ -137,10 +152,17 @@ def run_core(
                 continue
             if valid and ready:
                 recorded.outputs.append(payload)
-            if retire:
-                if len(recorded.states) % core.q.units == 0:
-                    recorded.cycles.append(cycle)
-                recorded.states.append(value)
+            for drain in range(drains):
+                if retire >> drain & 1:
+                    if drain == first and len(retired[drain]) % per_step[drain] == 0:
+                        recorded.cycles.append(cycle)
+                    code = value >> (drain * bits) & ((1 << bits) - 1)
+                    retired[drain].append(code - (code >> (bits - 1) << bits))
+        # Unit j belongs to drain (O + j) % drains.
+        order = [iter(codes) for codes in retired]
+        for _ in range(max(len(r) // max(n, 1) for r, n in zip(retired, per_step, strict=True))):
+            recorded.states += [next(order[(core.q.outputs + j) % drains]) for j in range(core.q.units)]
+        assert all(next(codes, None) is None for codes in order)
 
     simulator = Simulator(core)
     simulator.add_clock(1e-6)

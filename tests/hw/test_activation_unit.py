@@ -30,7 +30,7 @@ from autapse_hw.activation import ActivationUnit
 def test_every_input_code(name, bits, kind):
     activation = design(name, bits - 1, Format(bits, bits - 1), kind)
     magnitude_bits = activation.limit.bit_length() + 1
-    unit = ActivationUnit(activation, magnitude_bits)
+    unit = ActivationUnit(activation, magnitude_bits, "generic")
     codes = np.arange(-(2**magnitude_bits) + 1, 2**magnitude_bits)
     expected = activation.evaluate(codes).tolist()
     got = []

@@ -8,6 +8,7 @@ from harness import BOUNDED, random_codes, random_network, run_core
 
 from autapse.quantize import quantize
 from autapse_hw.core import Core
+from autapse_hw.tiling import Tiling
 
 # units, inputs, outputs, lanes: the smallest, one lane, all lanes, tiles that divide and that do not, more outputs than
 # inputs and than lanes, more lanes than columns, and the shapes whose efficiency the project states
@@ -26,17 +27,83 @@ SHAPES = [
 ]
 
 
-def exact(q, lanes, steps=10, **options):
-    """Run core and model on the same codes; everything must be equal."""
-    rng = np.random.default_rng(q.units + 100 * lanes)
+# units, inputs, outputs, tiling: columns that divide and that do not, one slot, all lanes at once, fewer and as many
+# drains as columns, readouts that share a group with units, drains without a unit or without a readout, several sequences
+TILINGS = [
+    (5, 3, 2, "7x2"),
+    (5, 3, 2, "3x2"),
+    (5, 3, 2, "4x2/2"),
+    (5, 3, 2, "7x8"),
+    (5, 3, 2, "7x8/8"),
+    (1, 1, 1, "2x2/2"),
+    (2, 1, 1, "3x3/3"),
+    (7, 2, 5, "4x4/2"),
+    (9, 2, 1, "10x3/3"),
+    (9, 1, 3, "6x6/3"),
+    (9, 4, 3, "4x4/4"),
+    (13, 5, 1, "6x3"),
+    (50, 2, 1, "51x3/3"),
+    (5, 3, 2, "7*2"),
+    (5, 3, 2, "7x4/2*3"),
+    (2, 3, 7, "3x2*2"),
+    (9, 2, 1, "10x3/3*5"),
+    (4, 1, 1, "5x5/5*9"),
+    (12, 1, 8, "20*2"),
+]
+
+
+def exact(q, tiling, steps=10, **options):
+    """Run core and model on the same codes; everything must be equal. Step k is one of sequence k % sequences."""
+    rng = np.random.default_rng(q.units + 100 * Tiling.of(tiling).lanes)
     codes = random_codes(q, steps, rng)
-    model = q.run_int(codes[None])
-    core = Core(q, lanes)
+    core = Core(q, tiling)
+    sequences = core.schedule.tiling.sequences
+    h, z = np.empty((steps, q.units), np.int64), np.empty((steps, q.outputs), np.int64)
+    last = []
+    for k in range(sequences):
+        model = q.run_int(codes[None, k::sequences])
+        h[k::sequences], z[k::sequences] = model.h[0], model.z[0]
+        last.append(model.last[0])
     recorded, state = run_core(core, codes, **options)
-    np.testing.assert_array_equal(recorded.h(q.units), model.h[0])
-    np.testing.assert_array_equal(recorded.z(q.outputs), model.z[0])
-    np.testing.assert_array_equal(state, model.last[0])
+    np.testing.assert_array_equal(recorded.h(q.units), h)
+    np.testing.assert_array_equal(recorded.z(q.outputs), z)
+    np.testing.assert_array_equal(state, np.concatenate(np.roll(last, -(steps % sequences), axis=0)))
     return core, recorded
+
+
+@pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), TILINGS)
+def test_tilings_and_cycle_formula(units, inputs, outputs, tiling):
+    q = quantize(random_network(np.random.default_rng(1), units, inputs, outputs, h0=True))
+    core, recorded = exact(q, tiling, steps=12)
+    assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
+
+
+@pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), TILINGS)
+@pytest.mark.parametrize("leaky", [False, True])
+def test_tilings_with_stalls(units, inputs, outputs, tiling, leaky):
+    q = quantize(random_network(np.random.default_rng(2), units, inputs, outputs, leaky=leaky, h0=leaky))
+    exact(q, tiling, stall=0.4, seed=3)
+
+
+@pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), TILINGS)
+def test_tilings_with_outputs_hardly_taken(units, inputs, outputs, tiling):
+    exact(quantize(random_network(np.random.default_rng(3), units, inputs, outputs)), tiling, deaf=0.97, seed=5)
+
+
+@pytest.mark.parametrize("tiling", ["4", "7x4/2*3", "3x2*2"])
+@pytest.mark.parametrize("leaky", [False, True])
+def test_given_states(tiling, leaky):
+    """A state from outside, for each sequence, instead of h0."""
+    q = quantize(random_network(np.random.default_rng(11), 5, 3, 2, leaky=leaky, h0=True))
+    rng = np.random.default_rng(12)
+    sequences, top = Tiling.of(tiling).sequences, q.formats.state.max_code
+    given = rng.integers(-top, top, size=(sequences, 5), endpoint=True)
+    codes = random_codes(q, 4 * sequences, rng)
+    recorded, _ = run_core(Core(q, tiling), codes, given=given.ravel().tolist(), cleared=30)
+    for k in range(sequences):
+        model = replace(q, h0=given[k]).run_int(codes[None, k::sequences])
+        np.testing.assert_array_equal(recorded.h(5)[k::sequences], model.h[0])
+        np.testing.assert_array_equal(recorded.z(2)[k::sequences], model.z[0])
 
 
 @pytest.mark.parametrize(("units", "inputs", "outputs", "lanes"), SHAPES)
@@ -91,11 +158,12 @@ def test_table_kinds(kind):
     exact(q, 5, steps=30)
 
 
+@pytest.mark.parametrize("tiling", ["3", "4x2/2*2"])
 @pytest.mark.parametrize("cleared", [1, 7, 23, 40, 61, 90, 133])
-def test_clear_in_the_middle(cleared):
+def test_clear_in_the_middle(cleared, tiling):
     """Whatever was under way leaves no trace in states, outputs or order."""
     q = quantize(random_network(np.random.default_rng(7), 8, 3, 2, leaky=cleared % 2 == 1, h0=True))
-    exact(q, 3, steps=6, cleared=cleared)
+    exact(q, tiling, steps=6, cleared=cleared)
 
 
 def test_most_negative_input_code_saturates():

@@ -63,8 +63,8 @@ class FakeCore(wiring.Component):
                 "z": Out(stream.Signature(signed(net.z_format.bits))),
                 "clear": In(1),
                 "busy": Out(1),
-                "state_index": In(range(max(2, net.units))),
-                "state_value": Out(signed(net.state_format.bits)),
+                "dump": In(1),
+                "state": Out(stream.Signature(signed(net.state_format.bits))),
                 "hold": In(1),
                 "stalls": In(1),
                 "most_negative": Out(1),  # sticky: a code that must not reach a core
@@ -99,10 +99,13 @@ class FakeCore(wiring.Component):
             m.d.sync += self.z.valid.eq(1)
             m.d.sync += self.z.payload.eq(state[out % net.inputs] + 5 * out + steps)
 
-        later = Signal.like(self.state_value)
-        far = 7 * self.state_index - 11
-        m.d.sync += later.eq(Mux(self.state_index < net.inputs, state[self.state_index], far))
-        m.d.sync += self.state_value.eq(Mux(self.busy, 1, later))
+        unit = Signal(range(net.units))
+        far = 7 * unit - 11
+        m.d.comb += self.state.payload.eq(Mux(unit < net.inputs, state[unit], far))
+        with m.If(self.dump & ~self.busy):
+            m.d.sync += [self.state.valid.eq(1), unit.eq(0)]
+        with m.If(self.state.valid & self.state.ready):
+            m.d.sync += [unit.eq(unit + 1), self.state.valid.eq(unit != net.units - 1)]
         with m.If(self.clear):
             m.d.sync += [index.eq(0), steps.eq(0), rest.eq(25)]
             m.d.sync += [h.eq(u + 1) for u, h in enumerate(state)]
@@ -160,7 +163,8 @@ class Simulated:
         wiring.connect(m, link.x, self.core.x)
         wiring.connect(m, self.core.z, link.z)
         m.d.comb += [self.core.clear.eq(link.clear), link.busy.eq(self.core.busy), self.core.stalls.eq(stalls)]
-        m.d.comb += [self.core.state_index.eq(link.state_index), link.state_value.eq(self.core.state_value)]
+        wiring.connect(m, self.core.state, link.state)
+        m.d.comb += self.core.dump.eq(link.dump)
         self.sequence = 99  # of the counters
         self.hold = False
         self.most_negative = False

@@ -43,14 +43,14 @@ def test_verify_counts_everything():
 def test_a_wrong_weight_is_found(monkeypatch):
     """One bit of one weight in the circuit, and verify names where it first shows."""
     q = quantize(network(5, 1, 1))
-    right = autapse_hw.core.words
+    right = autapse_hw.core.weight_words
 
     def wrong(q, schedule):
         words = right(q, schedule)
         words[schedule.cols - 1] ^= 1 << (2 * q.formats.W.bits)  # lane 2 of the first tile, its last column
         return words
 
-    monkeypatch.setattr(autapse_hw.core, "words", wrong)
+    monkeypatch.setattr(autapse_hw.core, "weight_words", wrong)
     result = verify(q, lanes=3, steps=20)
     assert not result.ok
     assert result.mismatches > 0

@@ -30,8 +30,12 @@ class LaneForm:
         The longest carry chain of the sums; longer ones are cut into segments, a cycle apart.
     lanes_per_block
         Lanes that share a DSP block; 0 where none is used.
-    read_latency
-        Cycles of the operand and weight memories: 2 with a register behind them, where a block RAM is slow.
+    memory
+        Kind of the block RAMs, of :data:`autapse_hw.memories.LATENCY`.
+    broadcast
+        Registers that spread the operands over the lanes.
+    columns
+        Columns of lanes that it can have.
     """
 
     name: str
@@ -41,12 +45,13 @@ class LaneForm:
     acc_bits: int
     segment_bits: int
     lanes_per_block: int
-    read_latency: int = 1
+    memory: str
+    broadcast: int = 1
+    columns: int = 1 << 30
 
-    @property
-    def latency(self) -> int:
-        """Cycles from weights and operand to a sum that contains them."""
-        return self.bank.latency
+    def latency(self, cols: int) -> int:
+        """Cycles from weights and operands to a sum of `cols` products that contains theirs."""
+        return self.bank.latency(cols)
 
     def segments(self, acc_bits: int) -> int:
         """Pieces of a sum of that width."""
@@ -64,17 +69,17 @@ class LaneForm:
         return None
 
 
-GENERIC = LaneForm("generic", GenericBank, 64, 64, 64, 32, 0)
+GENERIC = LaneForm("generic", GenericBank, 64, 64, 64, 32, 0, "generic")
 
 #: Every form by name.
 FORMS: Mapping[str, LaneForm] = {
     form.name: form
     for form in (
         GENERIC,
-        LaneForm("mac16", Mac16Bank, 16, 16, 64, 18, 1),
-        LaneForm("mac16sum", Mac16SumBank, 16, 16, 32, 32, 1),
-        LaneForm("mac8x8", Mac8x8Bank, 8, 8, 64, 16, 2),
-        LaneForm("mult18", Mult18Bank, 18, 18, 64, 48, 1, read_latency=2),
+        LaneForm("mac16", Mac16Bank, 16, 16, 64, 12, 1, "ice40"),
+        LaneForm("mac16sum", Mac16SumBank, 16, 16, 32, 32, 1, "ice40", columns=1),
+        LaneForm("mac8x8", Mac8x8Bank, 8, 8, 64, 16, 2, "ice40"),
+        LaneForm("mult18", Mult18Bank, 18, 18, 64, 48, 1, "ecp5"),
     )
 }
 

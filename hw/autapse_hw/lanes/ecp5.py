@@ -13,17 +13,17 @@ from autapse_hw.lanes.generic import Bank
 class Mult18Bank(Bank):
     """One MULT18X18D a lane for the product, the sum in logic. Words up to 18 bits."""
 
-    latency = 4
+    product_latency = 3
 
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        products: list[Value] = []
-        for lane in range(self.lanes):
-            out = Signal(36, name=f"out_{lane}")
-            m.submodules[f"mult_{lane}"] = _mult18(self.weight(lane), self.v, out)
-            products.append(out)
-        self.accumulate(m, products)
-        return m
+    def products(self, m: Module) -> list[list[Value]]:
+        rows: list[list[Value]] = []
+        for row in range(self.rows):
+            rows.append([])
+            for col in range(self.cols):
+                out = Signal(36, name=f"out_{row}_{col}")
+                m.submodules[f"mult_{row}_{col}"] = _mult18(self.weight(row, col), self.operand(col), out)
+                rows[-1].append(out[: self.product_bits].as_signed())
+        return rows
 
 
 def _mult18(a: Value, b: Value, out: Signal) -> Instance:

@@ -4,15 +4,16 @@ from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from autapse_hw.lanes.accumulator import running_sum
+from autapse_hw.arithmetic import delayed_flag
+from autapse_hw.lanes.accumulator import adder_tree, running_sum, tree_latency
 
 
 class Bank(wiring.Component):
-    """Lanes side by side: each multiplies its weight with the common operand, and adds the product to its sum.
+    """Lanes in rows and columns: each multiplies its weight with the operand of its column; a row adds its products up.
 
     Parameters
     ----------
-    lanes
+    rows, cols
         How many.
     weight_bits, operand_bits, acc_bits
         Word lengths. Weights and operands are symmetric: the most negative codes do not occur.
@@ -21,62 +22,79 @@ class Bank(wiring.Component):
 
     Members
     -------
-    w : In(lanes * weight_bits), v : In(signed(operand_bits))
-        Weights, lane 0 lowest, and operand. Straight from memory: the bank registers them. A 0 adds nothing.
-    clear : In(1)
-        Hold the sums at 0.
-    sums : Out(lanes * acc_bits)
-        The running sums modulo ``2**acc_bits``. They contain a product `latency` cycles after its factors; segment k
-        of them k cycles later.
+    w : In(rows * cols * weight_bits), v : In(cols * operand_bits)
+        Weights, row by row, and operands, lowest first. Straight from memory: the bank registers them.
+    enable : In(1)
+        The products of these weights and operands count.
+    sums : Out(rows * acc_bits)
+        The running sums modulo ``2**acc_bits``, of any value at first. They contain a product `latency` cycles after
+        its factors; segment k of them k cycles later.
     """
 
-    latency: int
+    product_latency: int  # of `products`
 
     w: Signal
     v: Signal
-    clear: Signal
+    enable: Signal
     sums: Signal
 
-    def __init__(self, lanes: int, weight_bits: int, operand_bits: int, acc_bits: int, segments: int) -> None:
-        self.lanes, self.weight_bits, self.acc_bits, self.segments = lanes, weight_bits, acc_bits, segments
+    def __init__(self, rows: int, cols: int, weight_bits: int, operand_bits: int, acc_bits: int, segments: int) -> None:
+        self.rows, self.cols = rows, cols
+        self.weight_bits, self.operand_bits, self.acc_bits = weight_bits, operand_bits, acc_bits
+        self.segments = segments
         self.product_bits = weight_bits + operand_bits - 1
         super().__init__(
             {
-                "w": In(lanes * weight_bits),
-                "v": In(signed(operand_bits)),
-                "clear": In(1),
-                "sums": Out(lanes * acc_bits),
+                "w": In(rows * cols * weight_bits),
+                "v": In(cols * operand_bits),
+                "enable": In(1),
+                "sums": Out(rows * acc_bits),
             }
         )
 
-    def weight(self, lane: int) -> Value:
-        """The weight of a lane, signed."""
-        return self.w.word_select(lane, self.weight_bits).as_signed()
+    @classmethod
+    def latency(cls, cols: int) -> int:
+        """Cycles from weights and operands to the sums of rows of `cols` products that contain them."""
+        return cls.product_latency + tree_latency(cols) + 1
 
-    def accumulate(self, m: Module, products: list[Value]) -> None:
-        """Add up the lanes' products in logic."""
-        sums = [
-            running_sum(
-                m, product[: self.product_bits].as_signed(), self.acc_bits, self.segments, self.clear, f"sum_{k}"
+    def weight(self, row: int, col: int) -> Value:
+        """The weight of a lane, signed."""
+        return self.w.word_select(row * self.cols + col, self.weight_bits).as_signed()
+
+    def operand(self, col: int) -> Value:
+        """The operand of a column of lanes, signed."""
+        return self.v.word_select(col, self.operand_bits).as_signed()
+
+    def products(self, m: Module) -> list[list[Value]]:
+        """The signed products by row and column, `product_bits` long, `product_latency` cycles after their factors."""
+        raise NotImplementedError
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        counts = delayed_flag(m, self.enable, self.product_latency + tree_latency(self.cols))
+        m.d.comb += self.sums.eq(
+            Cat(
+                running_sum(m, adder_tree(m, row), self.acc_bits, self.segments, counts, f"sum_{k}")
+                for k, row in enumerate(self.products(m))
             )
-            for k, product in enumerate(products)
-        ]
-        m.d.comb += self.sums.eq(Cat(*sums))
+        )
+        return m
 
 
 class GenericBank(Bank):
     """Products from the ``*`` operator, with a register before and a register behind it."""
 
-    latency = 3
+    product_latency = 2
 
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
+    def products(self, m: Module) -> list[list[Value]]:
         w, v = Signal.like(self.w, reset_less=True), Signal.like(self.v, reset_less=True)
         m.d.sync += [w.eq(self.w), v.eq(self.v)]
-        products: list[Value] = []
-        for lane in range(self.lanes):
-            product = Signal(signed(self.product_bits), name=f"p_{lane}", reset_less=True)
-            m.d.sync += product.eq(w.word_select(lane, self.weight_bits).as_signed() * v)
-            products.append(product)
-        self.accumulate(m, products)
-        return m
+        rows: list[list[Value]] = []
+        for row in range(self.rows):
+            rows.append([])
+            for col in range(self.cols):
+                product = Signal(signed(self.product_bits), name=f"p_{row}_{col}", reset_less=True)
+                weight = w.word_select(row * self.cols + col, self.weight_bits).as_signed()
+                m.d.sync += product.eq(weight * v.word_select(col, self.operand_bits).as_signed())
+                rows[-1].append(product)
+        return rows

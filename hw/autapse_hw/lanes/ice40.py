@@ -8,13 +8,14 @@ simulation model of the cell.
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
+from autapse_hw.arithmetic import delayed_flag
 from autapse_hw.lanes.generic import Bank
 
 _TIED_LOW = (
     *("AHOLD", "BHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "OLOADTOP", "OLOADBOT"),
-    *("ADDSUBTOP", "ADDSUBBOT", "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN"),
+    *("ADDSUBTOP", "ADDSUBBOT", "ORSTTOP", "ORSTBOT", "CI", "ACCUMCI", "SIGNEXTIN"),
 )
 #: The three register stages of a 16 x 16 product behind the input registers.
 _PIPELINED_16X16 = {
@@ -25,9 +26,9 @@ _PIPELINED_16X16 = {
 }
 
 
-def _mac16(m: Module, name: str, a: Value, b: Value, clear: Value | None = None, **parameters: int) -> Signal:
-    """The cell with both inputs registered and signed, and its output."""
-    clear = Const(0, 1) if clear is None else clear
+def _mac16(m: Module, name: str, a: Value, b: Value, hold: Value | None = None, **parameters: int) -> Signal:
+    """The cell with both inputs registered and signed, and its output, which can be held."""
+    hold = Const(0, 1) if hold is None else hold
     out = Signal(32, name=f"{name}_out")
     arguments: dict[str, Any] = {
         "p_A_REG": 1,
@@ -36,8 +37,8 @@ def _mac16(m: Module, name: str, a: Value, b: Value, clear: Value | None = None,
         "p_B_SIGNED": 1,
         **{f"p_{key}": value for key, value in parameters.items()},
         **{f"i_{key}": Const(0, 1) for key in _TIED_LOW},
-        "i_ORSTTOP": clear,
-        "i_ORSTBOT": clear,
+        "i_OHOLDTOP": hold,
+        "i_OHOLDBOT": hold,
         "i_C": Const(0, 16),
         "i_D": Const(0, 16),
         "i_CE": Const(1, 1),
@@ -58,48 +59,47 @@ def _extended(value: Value, bits: int) -> Value:
 class Mac16Bank(Bank):
     """One SB_MAC16 a lane for the product, registered inside; the sum in logic. Words up to 16 bits."""
 
-    latency = 5
+    product_latency = 4
 
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        products: list[Value] = []
-        for lane in range(self.lanes):
-            out = _mac16(
-                m,
-                f"mac_{lane}",
-                _extended(self.weight(lane), 16),
-                _extended(self.v, 16),
-                None,
-                TOPOUTPUT_SELECT=3,
-                BOTOUTPUT_SELECT=3,
-                **_PIPELINED_16X16,
-            )
-            product = Signal(self.product_bits, name=f"p_{lane}", reset_less=True)
-            m.d.sync += product.eq(out)
-            products.append(product)
-        self.accumulate(m, products)
-        return m
+    def products(self, m: Module) -> list[list[Value]]:
+        rows: list[list[Value]] = []
+        for row in range(self.rows):
+            rows.append([])
+            for col in range(self.cols):
+                out = _mac16(
+                    m,
+                    f"mac_{row}_{col}",
+                    _extended(self.weight(row, col), 16),
+                    _extended(self.operand(col), 16),
+                    None,
+                    TOPOUTPUT_SELECT=3,
+                    BOTOUTPUT_SELECT=3,
+                    **_PIPELINED_16X16,
+                )
+                product = Signal(signed(self.product_bits), name=f"p_{row}_{col}", reset_less=True)
+                m.d.sync += product.eq(out)
+                rows[-1].append(product)
+        return rows
 
 
 class Mac16SumBank(Bank):
-    """One SB_MAC16 a lane for the product and the sum, all inside. Words up to 16 bits, sums up to 32."""
+    """One SB_MAC16 a lane for the product and the sum, all inside. Words up to 16 bits, sums up to 32; one column."""
 
-    latency = 4
+    product_latency = 3
 
     def elaborate(self, platform: object) -> Module:
         # The output register is the running sum: top and bottom adders joined by the carry, both fed with the product
-        # and with the register itself. Its reset is asynchronous; a register drives it.
+        # and with the register itself, which holds unless the product counts.
         m = Module()
-        clear = Signal(init=1)
-        m.d.sync += clear.eq(self.clear)
+        hold = ~delayed_flag(m, self.enable, self.product_latency)
         sums = []
-        for lane in range(self.lanes):
+        for row in range(self.rows):
             out = _mac16(
                 m,
-                f"mac_{lane}",
-                _extended(self.weight(lane), 16),
-                _extended(self.v, 16),
-                clear,
+                f"mac_{row}",
+                _extended(self.weight(row, 0), 16),
+                _extended(self.operand(0), 16),
+                hold,
                 TOPOUTPUT_SELECT=1,
                 TOPADDSUB_LOWERINPUT=2,
                 TOPADDSUB_CARRYSELECT=2,
@@ -113,31 +113,31 @@ class Mac16SumBank(Bank):
 
 
 class Mac8x8Bank(Bank):
-    """One SB_MAC16 for the products of two lanes, registered inside; the sums in logic. Words up to 8 bits."""
+    """One SB_MAC16 for the products of two lanes, registered inside; the sums in logic. Words up to 8 bits.
 
-    latency = 4
+    The lanes are neighbours of a row, and the last one of a row of odd length that of the next.
+    """
 
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        operand = _extended(self.v, 8)
-        products: list[Value] = []
-        for first in range(0, self.lanes, 2):
-            pair = range(first, min(first + 2, self.lanes))
-            weights = Cat(_extended(self.weight(lane), 8) for lane in pair)
+    product_latency = 3
+
+    def products(self, m: Module) -> list[list[Value]]:
+        lanes = [(row, col) for row in range(self.rows) for col in range(self.cols)]
+        rows: list[list[Value]] = [[] for _ in range(self.rows)]
+        for first in range(0, len(lanes), 2):
+            pair = lanes[first : first + 2]
             out = _mac16(
                 m,
                 f"mac_{first}",
-                Cat(weights, Const(0, 8))[:16],
-                Cat(operand, operand),
+                Cat(Cat(_extended(self.weight(row, col), 8) for row, col in pair), Const(0, 8))[:16],
+                Cat(Cat(_extended(self.operand(col), 8) for _, col in pair), Const(0, 8))[:16],
                 MODE_8x8=1,
                 TOP_8x8_MULT_REG=1,
                 BOT_8x8_MULT_REG=1,
                 TOPOUTPUT_SELECT=2,
                 BOTOUTPUT_SELECT=2,
             )
-            for half, lane in enumerate(pair):
-                product = Signal(self.product_bits, name=f"p_{lane}", reset_less=True)
+            for half, (row, col) in enumerate(pair):
+                product = Signal(signed(self.product_bits), name=f"p_{row}_{col}", reset_less=True)
                 m.d.sync += product.eq(out.word_select(half, 16))
-                products.append(product)
-        self.accumulate(m, products)
-        return m
+                rows[row].append(product)
+        return rows

@@ -21,6 +21,8 @@ from cocotb.utils import get_sim_time
 HERE = Path(__file__).resolve().parent
 VECTORS = json.loads((HERE / "vectors.json").read_text())
 PERIOD_NS = 10
+DRAINS = VECTORS["drains"]
+FIRST_DRAIN = VECTORS["outputs"] % DRAINS  # unit 0 leaves by it
 OUTPUTS = []  # what the core sent, sequence after sequence, back to back
 RESULT = {"steps": 0, "states": 0, "outputs": 0, "mismatches": 0, "first": [], "cycles_per_step": []}
 
@@ -32,14 +34,16 @@ class Bench:
         self.dut = dut
         self.rng = random.Random(seed)
         self.stall = 0.0
-        self.states = []
+        self.states = [[] for _ in range(DRAINS)]
         self.times = []
         self.outputs = []
 
     async def start(self):
         """Start the clock, reset the core, and begin to record."""
         dut = self.dut
-        for signal in (dut.i__valid, dut.i__payload, dut.o__ready, dut.clear, dut.state_index):
+        for signal in (dut.given, dut.initial__valid, dut.initial__payload):
+            signal.value = 0
+        for signal in (dut.i__valid, dut.i__payload, dut.o__ready, dut.clear, dut.dump, dut.state__ready):
             signal.value = 0
         dut.rst.value = 1
         Clock(dut.clk, PERIOD_NS, unit="ns", impl="gpi").start()
@@ -62,7 +66,8 @@ class Bench:
         self.dut.clear.value = 1
         await FallingEdge(self.dut.clk)
         self.dut.clear.value = 0
-        self.states.clear()
+        for codes in self.states:
+            codes.clear()
         self.times.clear()
         self.outputs.clear()
         await self.idle()
@@ -83,22 +88,32 @@ class Bench:
             await FallingEdge(dut.clk)
         dut.i__valid.value = 0
 
-    async def read_state(self, units):
-        """The state as the port shows it, unit after unit."""
-        values = []
-        for index in range(units):
-            self.dut.state_index.value = index
-            await FallingEdge(self.dut.clk)
-            await FallingEdge(self.dut.clk)
-            values.append(self.dut.state_value.value.to_signed())
+    async def read_state(self, count):
+        """The states as the core gives them, unit after unit."""
+        dut, values = self.dut, []
+        dut.dump.value = 1
+        await FallingEdge(dut.clk)
+        dut.dump.value = 0
+        dut.state__ready.value = 1
+        while len(values) < count:
+            if dut.state__valid.value:
+                values.append(dut.state__payload.value.to_signed())
+            await FallingEdge(dut.clk)
+        dut.state__ready.value = 0
         return values
 
     async def _record_states(self):
         dut = self.dut
         while True:
-            if dut.retire.value:
-                self.states.append(dut.retire_value.value.to_signed())
-                self.times.append(get_sim_time("ns"))
+            if retired := int(dut.retire.value):
+                word = int(dut.retire_value.value)
+                bits = len(dut.retire_value) // DRAINS
+                for drain in range(DRAINS):
+                    if retired >> drain & 1:
+                        code = word >> (drain * bits) & ((1 << bits) - 1)
+                        self.states[drain].append(code - (code >> (bits - 1) << bits))
+                        if drain == FIRST_DRAIN:
+                            self.times.append(get_sim_time("ns"))
                 await FallingEdge(dut.clk)
             else:
                 await RisingEdge(dut.retire)
@@ -124,7 +139,19 @@ class Bench:
                 await FallingEdge(dut.clk)
 
 
-def compare(kind, number, got, expected):
+def units_of(drain):
+    """The units whose states a drain writes, in order."""
+    return range((drain - VECTORS["outputs"]) % DRAINS, VECTORS["units"], DRAINS)
+
+
+def compare_states(number, got, expected):
+    """Compare what each drain wrote."""
+    for drain, codes in enumerate(got):
+        if units := units_of(drain):
+            compare("states", number, codes, [[step[unit] for unit in units] for step in expected], units)
+
+
+def compare(kind, number, got, expected, labels=None):
     """Count the comparisons of one sequence, and note the first mismatches."""
     width = len(expected[0])
     flat = [value for step in expected for value in step]
@@ -137,6 +164,7 @@ def compare(kind, number, got, expected):
             RESULT["mismatches"] += 1
             if len(RESULT["first"]) < 10:
                 step, index = divmod(k, width)
+                index = labels[index] if labels else index
                 RESULT["first"].append(f"sequence {number}, step {step}, {kind}[{index}]: {a}, the model has {b}")
 
 
@@ -146,9 +174,10 @@ async def run_sequence(bench, number, sequence):
     await bench.send([code for step in sequence["x"] for code in step])
     await bench.idle()
     RESULT["steps"] += len(sequence["x"])
-    compare("states", number, bench.states, sequence["h"])
+    compare_states(number, bench.states, sequence["h"])
     compare("outputs", number, bench.outputs, sequence["z"])
-    compare("states", number, await bench.read_state(VECTORS["units"]), sequence["h"][-1:])
+    state = sequence["state"]
+    compare("states", number, await bench.read_state(len(state) * VECTORS["units"]), state)
 
 
 def finish(mismatches_before):
@@ -164,11 +193,11 @@ async def back_to_back(dut):
     before = RESULT["mismatches"]
     bench = Bench(dut, VECTORS["seed"])
     await bench.start()
-    units, expected = VECTORS["units"], VECTORS["cycles_per_step"]
+    per_step, expected = len(units_of(FIRST_DRAIN)), VECTORS["cycles_per_step"]
     for number, sequence in enumerate(VECTORS["sequences"]):
         await run_sequence(bench, number, sequence)
         OUTPUTS.append(list(bench.outputs))
-        starts = bench.times[::units]
+        starts = bench.times[::per_step]
         cycles = {round((b - a) / PERIOD_NS) for a, b in pairwise(starts)}
         RESULT["cycles_per_step"] = sorted(cycles | set(RESULT["cycles_per_step"]))
         assert cycles <= {expected}, f"steps of {sorted(cycles)} cycles; the schedule says {expected}"

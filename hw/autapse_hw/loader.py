@@ -1,0 +1,92 @@
+"""The loader: initial states for all units of all sequences, after reset, one by one."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from autapse.quantized import QuantizedNetwork
+from autapse_hw.arithmetic import successor, symmetric
+from autapse_hw.schedule import Schedule
+
+#: Cycles after the last element until it has passed through the pipelines that lead to the memories.
+_SETTLE = 12
+
+
+class Loader(wiring.Component):
+    """Gives h0, or states from outside, to the drains' units in order.
+
+    Members
+    -------
+    given : In(1)
+        Take the states from `initial`; constant while the loader works.
+    initial : In stream of signed(state bits)
+        Kept states, unit after unit, sequence after sequence.
+    load : Out(drains), value : Out(signed(state bits))
+        Strobe: the next initial state of that drain's units.
+    prime : Out(1)
+        Strobe, after the last one.
+    loaded : Out(1)
+        All states have arrived, and the drains are primed.
+    """
+
+    given: Signal
+    initial: stream.Interface
+    load: Signal
+    value: Signal
+    prime: Signal
+    loaded: Signal
+
+    def __init__(self, q: QuantizedNetwork, schedule: Schedule) -> None:
+        self._q, self._schedule = q, schedule
+        shape = signed(q.formats.state.bits)
+        super().__init__(
+            {
+                "given": In(1),
+                "initial": In(stream.Signature(shape)),
+                "load": Out(schedule.tiling.drains),
+                "value": Out(shape),
+                "prime": Out(1),
+                "loaded": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        # Every other cycle a state, so that the memory of h0 has time; then the wait.
+        q, t = self._q, self._schedule.tiling
+        m = Module()
+        unit, sequence = Signal(range(q.units)), Signal(range(t.sequences))
+        drain = Signal(range(t.drains), init=q.outputs % t.drains)
+        settle = max(_SETTLE, self._schedule.groups + 4)
+        fetched, filled, wait = Signal(), Signal(), Signal(range(settle))
+        take = Signal()
+        m.d.comb += [
+            self.initial.ready.eq(fetched & ~filled & self.given),
+            take.eq(fetched & ~filled & (self.initial.valid | ~self.given)),
+        ]
+        m.d.sync += [
+            fetched.eq(~fetched | (self.given & ~self.initial.valid)),
+            self.value.eq(Mux(self.given, symmetric(self.initial.payload), self._h0(m, unit))),
+            self.load.eq(take << drain),
+            self.prime.eq(0),
+        ]
+        with m.If(take):
+            m.d.sync += [unit.eq(successor(unit, q.units)), drain.eq(successor(drain, t.drains))]
+            with m.If(unit == q.units - 1):
+                m.d.sync += [sequence.eq(sequence + 1), drain.eq(q.outputs % t.drains)]
+                with m.If(sequence == t.sequences - 1):
+                    m.d.sync += [filled.eq(1), self.prime.eq(1)]
+        with m.If(filled & ~self.loaded):
+            m.d.sync += [wait.eq(wait + 1), self.loaded.eq(wait == settle - 1)]
+        return m
+
+    def _h0(self, m: Module, unit: Value) -> Value:
+        """The initial state of a unit, a cycle later."""
+        q = self._q
+        if not q.h0.any():
+            return Const(0, signed(q.formats.state.bits))
+        m.submodules.h0 = memory = Memory(shape=signed(q.formats.state.bits), depth=q.units, init=q.h0.tolist())
+        port = memory.read_port()
+        m.d.comb += [port.en.eq(1), port.addr.eq(unit)]
+        data: Value = port.data
+        return data
