@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Module, Mux, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
@@ -10,6 +9,7 @@ from autapse_hw.activation import ActivationUnit
 from autapse_hw.arithmetic import delayed, delayed_flag
 from autapse_hw.drain import Drain
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
+from autapse_hw.memories import Rom
 from autapse_hw.outputs import OutputBuffer
 from autapse_hw.schedule import OPERAND_REGISTER, Schedule
 from autapse_hw.sequencer import Sequencer
@@ -126,15 +126,13 @@ class _Engine(wiring.Component):
         m = Module()
         m.submodules.sequencer = sequencer = Sequencer(s)
         m.submodules.store = store = StateStore(q)
-        m.submodules.weights = weights = Memory(shape=s.lanes * f.W.bits, depth=s.tiles * s.cols, init=words(q, s))
-        m.submodules.drain = drain = Drain(q, s, self.form.segments(f.acc_bits))
+        m.submodules.weights = weights = Rom(s.lanes * f.W.bits, s.tiles * s.cols, words(q, s), self.form.memory)
+        m.submodules.drain = drain = Drain(q, s, self.form.segments(f.acc_bits), self.form.memory)
         m.submodules.activation = activation = ActivationUnit(q.activation, drain.magnitude_bits)
         m.submodules.outputs = outputs = OutputBuffer(f.z.bits, q.outputs)
 
-        weight = weights.read_port()
         m.d.comb += [
-            weight.en.eq(1),
-            weight.addr.eq(delayed(m, sequencer.weight, 1)),
+            weights.addr.eq(delayed(m, sequencer.weight, 1)),
             store.column.eq(sequencer.column),
             store.page.eq(sequencer.page),
             store.next_page.eq(sequencer.next_page),
@@ -153,7 +151,11 @@ class _Engine(wiring.Component):
         issued = delayed_flag(m, sequencer.issue, 1 + behind)
         v = Signal(signed(f.operand_bits))
         m.d.sync += v.eq(Mux(issued, delayed(m, store.operand, behind), 0))
-        m.d.comb += [bank.v.eq(v), bank.w.eq(delayed(m, weight.data, behind)), bank.clear.eq(~store.loaded)]
+        m.d.comb += [
+            bank.v.eq(v),
+            bank.w.eq(delayed(m, weights.data, self.form.read_latency - weights.latency)),
+            bank.clear.eq(~store.loaded),
+        ]
 
         ahead = self.form.read_latency + OPERAND_REGISTER + self.form.latency - 1  # one cycle before the sums
         m.d.comb += [

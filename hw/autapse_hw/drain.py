@@ -2,12 +2,12 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import delayed, delayed_flag, registered, rounding_increment
 from autapse_hw.lanes.accumulator import segment_widths
+from autapse_hw.memories import Rom
 from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule
 from autapse_hw.weights import bias
 
@@ -46,8 +46,8 @@ class Drain(wiring.Component):
     negative: Signal
     h_valid: Signal
 
-    def __init__(self, q: QuantizedNetwork, schedule: Schedule, segments: int) -> None:
-        self._q, self._schedule, self._segments = q, schedule, segments
+    def __init__(self, q: QuantizedNetwork, schedule: Schedule, segments: int, memory: str) -> None:
+        self._q, self._schedule, self._segments, self._memory = q, schedule, segments, memory
         self.acc_bits = q.formats.acc_bits
         self.magnitude_bits = q.activation.limit.bit_length() + 1
         super().__init__(
@@ -72,13 +72,10 @@ class Drain(wiring.Component):
         # the difference is the sum of the row.
         q, s = self._q, self._schedule
         m = Module()
-        m.submodules.bias = memory = Memory(
-            shape=signed(self.acc_bits), depth=s.rows, init=bias(q).tolist(), attrs={"rom_style": "block"}
-        )
-        port = memory.read_port()
+        m.submodules.bias = memory = Rom(self.acc_bits, s.rows, bias(q).tolist(), self._memory)
         active, emits = Signal(), Signal(reset_less=True)
         row, stop = Signal(range(s.rows), reset_less=True), Signal(range(s.rows), reset_less=True)
-        m.d.comb += [port.en.eq(1), port.addr.eq(row)]
+        m.d.comb += memory.addr.eq(row)
         m.d.sync += row.eq(row + 1)
         with m.If(row == stop):
             m.d.sync += active.eq(0)
@@ -96,7 +93,7 @@ class Drain(wiring.Component):
         is_readout = Signal()
         m.d.comb += is_readout.eq(row < s.outputs)
 
-        total = self._biased(m, delayed(m, port.data, 1), load, turning)
+        total = self._biased(m, delayed(m, memory.data, 2 - memory.latency), load, turning)
         skew = self._segments - 1
         increment = delayed(m, rounding_increment(total, q.pre_shift), 1)
         rounded = registered(m, delayed(m, total, 1).as_signed().shift_right(max(q.pre_shift, 0)) + increment)

@@ -32,6 +32,8 @@ class LaneForm:
         Lanes that share a DSP block; 0 where none is used.
     read_latency
         Cycles of the operand and weight memories: 2 with a register behind them, where a block RAM is slow.
+    memory
+        Kind of the memories that keep what is known of the network when it is built; see :mod:`autapse_hw.memories`.
     """
 
     name: str
@@ -42,6 +44,7 @@ class LaneForm:
     segment_bits: int
     lanes_per_block: int
     read_latency: int = 1
+    memory: str = "generic"
 
     @property
     def latency(self) -> int:
@@ -71,10 +74,10 @@ FORMS: Mapping[str, LaneForm] = {
     form.name: form
     for form in (
         GENERIC,
-        LaneForm("mac16", Mac16Bank, 16, 16, 64, 18, 1),
-        LaneForm("mac16sum", Mac16SumBank, 16, 16, 32, 32, 1),
-        LaneForm("mac8x8", Mac8x8Bank, 8, 8, 64, 16, 2),
-        LaneForm("mult18", Mult18Bank, 18, 18, 64, 48, 1, read_latency=2),
+        LaneForm("mac16", Mac16Bank, 16, 16, 64, 18, 1, memory="ice40"),
+        LaneForm("mac16sum", Mac16SumBank, 16, 16, 32, 32, 1, memory="ice40"),
+        LaneForm("mac8x8", Mac8x8Bank, 8, 8, 64, 16, 2, memory="ice40"),
+        LaneForm("mult18", Mult18Bank, 18, 18, 64, 48, 1, read_latency=2, memory="ecp5"),
     )
 }
 

@@ -1,11 +1,12 @@
-// DP16KD of the ECP5, in the modes that autapse_hw.block_rams uses: both ports 18 or 9 bits wide; port A writes or
-// reads, port B reads; each with its output register ("OUTREG") or without ("NOREG"). Everything else is fatal.
+// DP16KD of the ECP5, in the modes that autapse_hw.block_rams uses, and yosys for memories of the same shapes: its
+// ports 18 or 9 bits wide, with output register ("OUTREG") or without ("NOREG"), not reset. All else is fatal.
 //
 // Source of the behaviour: Lattice, ECP5 and ECP5-5G Memory Usage Guide (TN1264), true dual-port RAM, and its appendix
-// of attributes. A port samples address, data and enables at the rising edge of its clock. In write mode NORMAL its
-// output keeps its value while it writes. The output register adds a cycle, and OCE enables it. In the 18 bit mode
-// address bits 0 and 1 are the byte enables. What a port reads from the word that the other one writes at the same edge
-// is undefined; here it is the complement of what was there, so that a design which depends on it fails.
+// of attributes. A port samples address, data and enables at the rising edge of its clock. While it writes, its output
+// keeps its value (write mode NORMAL) or shows what was there (READBEFOREWRITE). The output register adds a cycle, and
+// OCE enables it. In the 18 bit mode address bits 0 and 1 are the byte enables. What a port reads from the word that
+// the other one writes at the same edge is undefined; here it is the complement of what was there, so that a design
+// which depends on it fails.
 //
 // The contents: INITVAL_00 to INITVAL_3F of 16 rows each, a row of 18 bits every 20 (yosys, lattice/brams_map_16kd.v).
 
@@ -57,6 +58,8 @@ module DP16KD (
     wire [13:0] adb = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3, ADB2, ADB1, ADB0};
     wire [17:0] dia = {DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3,
                        DIA2, DIA1, DIA0};
+    wire [17:0] dib = {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7, DIB6, DIB5, DIB4, DIB3,
+                       DIB2, DIB1, DIB0};
 
     // As bytes of 9 bits: byte n is the half n % 2 of row n / 2.
     reg [8:0] bytes [0:2047];
@@ -75,34 +78,41 @@ module DP16KD (
     initial begin
         for (n = 0; n < 2048; n = n + 1)
             bytes[n] = INIT[20 * (n / 2) + 9 * (n % 2) +: 9];
-        if ((DATA_WIDTH_A != 18 && DATA_WIDTH_A != 9) || DATA_WIDTH_B != DATA_WIDTH_A
+        if ((DATA_WIDTH_A != 18 && DATA_WIDTH_A != 9) || (DATA_WIDTH_B != 18 && DATA_WIDTH_B != 9)
             || (REGMODE_A != "NOREG" && REGMODE_A != "OUTREG") || (REGMODE_B != "NOREG" && REGMODE_B != "OUTREG")
-            || WRITEMODE_A != "NORMAL" || WRITEMODE_B != "NORMAL" || CSDECODE_A != "0b000" || CSDECODE_B != "0b000"
-            || CLKAMUX != "CLKA" || CLKBMUX != "CLKB")
+            || (WRITEMODE_A != "NORMAL" && WRITEMODE_A != "READBEFOREWRITE")
+            || (WRITEMODE_B != "NORMAL" && WRITEMODE_B != "READBEFOREWRITE")
+            || CSDECODE_A != "0b000" || CSDECODE_B != "0b000" || CLKAMUX != "CLKA" || CLKBMUX != "CLKB")
             $fatal(1, "DP16KD: a mode that this model does not have");
     end
 
-    localparam WIDE = DATA_WIDTH_A == 18;
-    wire [10:0] low_a = WIDE ? {ada[13:4], 1'b0} : ada[13:3];
-    wire [10:0] low_b = WIDE ? {adb[13:4], 1'b0} : adb[13:3];
+    localparam WIDE_A = DATA_WIDTH_A == 18;
+    localparam WIDE_B = DATA_WIDTH_B == 18;
+    wire [10:0] low_a = WIDE_A ? {ada[13:4], 1'b0} : ada[13:3];
+    wire [10:0] low_b = WIDE_B ? {adb[13:4], 1'b0} : adb[13:3];
     wire [10:0] high_a = low_a | 11'd1;
     wire [10:0] high_b = low_b | 11'd1;
-    wire writes = CEA && WEA;
-    wire clash = writes && low_a == low_b;
+    wire same = low_a[10:1] == low_b[10:1] && (WIDE_A || WIDE_B || low_a[0] == low_b[0]);
+    wire write_a = CEA && WEA;
+    wire write_b = CEB && WEB;
 
     reg [17:0] read_a = 0, read_b = 0, out_a = 0, out_b = 0;
 
     always @(posedge CLKA) begin
         if (OCEA) out_a <= read_a;
-        if (CEA && !WEA) read_a <= WIDE ? {bytes[high_a], bytes[low_a]} : {9'd0, bytes[low_a]};
-        if (writes && (!WIDE || ada[0])) bytes[low_a] <= dia[8:0];
-        if (writes && WIDE && ada[1]) bytes[high_a] <= dia[17:9];
+        if (CEA && (!WEA || WRITEMODE_A == "READBEFOREWRITE"))
+            read_a <= {18{same && write_b}} ^ (WIDE_A ? {bytes[high_a], bytes[low_a]} : {9'd0, bytes[low_a]});
+        if (write_a && (!WIDE_A || ada[0])) bytes[low_a] <= dia[8:0];
+        if (write_a && WIDE_A && ada[1]) bytes[high_a] <= dia[17:9];
     end
 
     always @(posedge CLKB) begin
         if (OCEB) out_b <= read_b;
-        if (CEB) read_b <= {18{clash}} ^ (WIDE ? {bytes[high_b], bytes[low_b]} : {9'd0, bytes[low_b]});
-        if (RSTA || RSTB || WEB || CSA0 || CSA1 || CSA2 || CSB0 || CSB1 || CSB2)
+        if (CEB && (!WEB || WRITEMODE_B == "READBEFOREWRITE"))
+            read_b <= {18{same && write_a}} ^ (WIDE_B ? {bytes[high_b], bytes[low_b]} : {9'd0, bytes[low_b]});
+        if (write_b && (!WIDE_B || adb[0])) bytes[low_b] <= dib[8:0];
+        if (write_b && WIDE_B && adb[1]) bytes[high_b] <= dib[17:9];
+        if (RSTA || RSTB || CSA0 || CSA1 || CSA2 || CSB0 || CSB1 || CSB2)
             $fatal(1, "DP16KD: a pin that this model does not have is high");
     end
 
