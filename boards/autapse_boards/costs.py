@@ -11,6 +11,7 @@ from autapse_boards.board import Board, Resources
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
+from autapse_hw.memories import blocks
 
 if TYPE_CHECKING:
     from autapse_boards.fit import Shape
@@ -40,7 +41,7 @@ def needed(shape: Shape, board: Board, lanes: int, form: LaneForm) -> Resources:
     return Resources(
         logic=math.ceil(logic_cells(shape, board, lanes, form)),
         dsps=dsps(shape, board, lanes, form),
-        rams=ram_blocks(shape, board, lanes),
+        rams=ram_blocks(shape, board, lanes, form),
     )
 
 
@@ -94,14 +95,21 @@ def rams(shape: Shape) -> list[tuple[int, int, int]]:
     return [*result, (shape.state_bits, shape.units, 2)] if shape.leaky else result
 
 
-def ram_blocks(shape: Shape, board: Board, lanes: int) -> int:
-    """Block RAMs: the biases, and all memories but those that yosys puts into logic."""
-    kept = [(shape.acc_bits, shape.rows)]
-    kept += [m for m in roms(shape, lanes) if not _rom_in_logic(*m, board)]
-    for width, depth, readers in rams(shape):
+def ram_blocks(shape: Shape, board: Board, lanes: int, form: LaneForm) -> int:
+    """Block RAMs: those that are instances, and all other memories but those that yosys puts into logic."""
+    weights, *others = roms(shape, lanes)
+    operands, served, *rest = rams(shape)
+    if form.memory == "generic":
+        kept, others, rest, placed = [(shape.acc_bits, shape.rows)], [weights, *others], [operands, served, *rest], 0
+    else:
+        kept, rest = [], [operands, *rest]
+        placed = blocks(*weights, form.memory) + blocks(shape.acc_bits, shape.rows, form.memory)
+        placed += blocks(*served[:2], form.memory, writable=True)
+    kept += [m for m in others if not _rom_in_logic(*m, board)]
+    for width, depth, readers in rest:
         if not _ram_in_logic(width, depth, readers, board):
             kept += [(width, depth)] * readers
-    return sum(memory_blocks(width, depth, board.ram_shapes) for width, depth in kept)
+    return placed + sum(memory_blocks(width, depth, board.ram_shapes) for width, depth in kept)
 
 
 def logic_cells(shape: Shape, board: Board, lanes: int, form: LaneForm) -> float:

@@ -23,6 +23,7 @@ _SHAPES = {
     "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),
     "ecp5": ((1024, 18), (2048, 9)),
 }
+_COST = {"ice40": 64, "ecp5": 128}
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,16 @@ class Layout:
 
 
 def layout(width: int, depth: int, kind: str, *, writable: bool = False) -> Layout:
-    """The fewest blocks, and among those the fewest banks, whose outputs a multiplexer has to choose from."""
+    """The way with the least cost of blocks, and of the multiplexer that chooses from the banks.
+
+    A block counts as much as so many two-way multiplexers as in yosys's choice for memories that it infers.
+    """
     _check(width, depth, kind)
     if kind not in _SHAPES:
         raise ValueError(f"a {kind} memory is not made of blocks")
     shapes = _SHAPES[kind] + ((TWIN,) if kind == "ecp5" and not writable else ())
     choices = [Layout(d, w, -(-depth // d), -(-width // w)) for d, w in shapes]
-    return min(choices, key=lambda t: (t.blocks, t.banks))
+    return min(choices, key=lambda t: (_COST[kind] * t.blocks + (t.banks - 1) * width, t.banks))
 
 
 def blocks(width: int, depth: int, kind: str, *, writable: bool = False) -> int:

@@ -39,6 +39,11 @@ def test_no_multiplexer_where_none_is_needed():
     assert layout(18, 2048, "ecp5") == Layout(2048, 9, 1, 2)
 
 
+def test_a_block_more_saves_a_wide_multiplexer():
+    """5778 x 16 would be 23 banks of one block, or 3 of eight."""
+    assert layout(16, 5778, "ice40") == Layout(2048, 2, 3, 8)
+
+
 @pytest.mark.parametrize("width", [16, 8, 4, 2])
 def test_every_bit_of_an_ice40_block_has_its_place(width):
     """A block of ones is all ones, and no two words share a bit."""
