@@ -6,6 +6,7 @@ from autapse_boards.build import build
 from autapse_boards.fit import Plan, Shape, fit, largest_units
 from autapse_boards.overview import BoardSummary, boards_table, summaries
 from autapse_boards.report import Report, table
+from autapse_boards.reweight import reweight
 
 __all__ = [
     "BOARDS",
@@ -20,6 +21,7 @@ __all__ = [
     "fit",
     "get_board",
     "largest_units",
+    "reweight",
     "summaries",
     "table",
 ]

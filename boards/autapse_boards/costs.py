@@ -80,11 +80,13 @@ def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     return result
 
 
-def operands(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the operand memories."""
+def rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
+    """Width and depth of the memories of the lanes' kind that are written: of the operands, and of the server."""
     slots = -(-shape.cols // tiling.cols)
     depth = (tiling.sequences + 1) << max(0, slots - 1).bit_length()
-    return [(shape.operand_bits, depth)] * tiling.cols
+    request = OVERHEAD * math.ceil((OVERHEAD + shape.inputs * code_bytes(shape.input_bits)) / OVERHEAD)
+    served = request + OVERHEAD + COUNTERS * COUNTER_BYTES + IDENTITY_BYTES
+    return [(shape.operand_bits, depth)] * tiling.cols + [(8, served)]
 
 
 def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
@@ -98,14 +100,12 @@ def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
 
 
 def inferred_rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the memories that are written, but for the operands': leaky states, and the link's two."""
-    request = OVERHEAD * math.ceil((OVERHEAD + shape.inputs * code_bytes(shape.input_bits)) / OVERHEAD)
-    served = request + OVERHEAD + COUNTERS * COUNTER_BYTES + IDENTITY_BYTES
+    """Width and depth of the written memories that yosys may build of logic: leaky states, and the answer's."""
     longest = max(
         IDENTITY_BYTES, shape.outputs * code_bytes(shape.acc_bits), shape.units * code_bytes(shape.state_bits)
     )
     room = OVERHEAD + longest
-    result = [(8, served), (8, room + room // 254 + 2)]
+    result = [(8, room + room // 254 + 2)]
     if shape.leaky:
         result += [(shape.state_bits, -(-shape.units // tiling.drains) * tiling.sequences)] * tiling.drains
     return result
@@ -114,7 +114,7 @@ def inferred_rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
 def ram_blocks(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> int:
     """Block RAMs: of the core's memories, and of the others those that yosys does not put into logic."""
     total = 0
-    for memories, writable in ((roms(shape, tiling), False), (operands(shape, tiling), True)):
+    for memories, writable in ((roms(shape, tiling), False), (rams(shape, tiling), True)):
         for width, depth in memories:
             if form.memory == "generic":
                 total += memory_blocks(width, depth, board.ram_shapes)

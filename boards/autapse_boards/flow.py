@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections import defaultdict
@@ -11,6 +12,7 @@ from pathlib import Path
 from autapse.errors import MissingToolError
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board
+from autapse_boards.contents import places
 from autapse_boards.pll import Clocking
 from autapse_boards.timing import Timing, read_timing
 from autapse_boards.tools import INSTALL, Progress, Tool, find, run
@@ -55,6 +57,7 @@ class Flow:
             "netlist": "top.json",
             "routed": _ROUTED[self.board.family],
             "timing": "timing.json",
+            "memories": "memories.json",
         }
 
     def run(self, clocking: Clocking, folder: Path, seed: int) -> Routed:
@@ -100,11 +103,15 @@ class Flow:
             *("--json", "top.json"),
             *("--lpf" if ecp5 else "--pcf", _CONSTRAINTS[self.board.family]),
             *("--textcfg" if ecp5 else "--asc", _ROUTED[self.board.family]),
-            *("--report", "timing.json"),
+            *("--report", "timing.json", "--write", "routed.json"),
             *("--log", "place_route.log", "--quiet"),
             *("--seed", str(seed), "--timing-allow-fail"),
         ]
         self.seconds["place_route"] += run(self.tools["nextpnr"], args, folder, "place_route.log", self.tell)
+        # Where the block RAMs are: what `reweight` needs to know, out of a file that is large.
+        found = places(folder / "routed.json", self.board.family)
+        (folder / "routed.json").unlink()
+        (folder / "memories.json").write_text(json.dumps(found, indent=1) + "\n")
         return read_timing(folder / "timing.json", self.board.family)
 
     def pack(self, folder: Path) -> str:

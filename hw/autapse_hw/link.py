@@ -19,6 +19,8 @@ class Link(wiring.Component):
         What the device answers when it is asked what it is, and the shapes and formats of the core.
     divisor : int
         Clock cycles per bit, from :func:`~autapse_hw.uart.divisor_for`.
+    memory : str
+        Kind of the server's memory: one of :data:`autapse_hw.memories.LATENCY`.
 
     Members
     -------
@@ -40,12 +42,13 @@ class Link(wiring.Component):
     state: stream.Interface
     activity: Signal
 
-    def __init__(self, identity: Identity, divisor: int) -> None:
+    def __init__(self, identity: Identity, divisor: int, memory: str = "generic") -> None:
         check_divisor(divisor)
         if not isinstance(identity, Identity):
             raise TypeError(f"a link needs an Identity, not {identity!r}")
         self.identity = identity
         self.divisor = divisor
+        self._memory = memory
         super().__init__({"rx": In(1), "tx": Out(1), **core_members(identity), "activity": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -53,7 +56,7 @@ class Link(wiring.Component):
         m = Module()
         m.submodules.uart_rx = uart_rx = UartRx(self.divisor)
         m.submodules.decoder = decoder = CobsDecoder()
-        m.submodules.server = server = Server(self.identity)
+        m.submodules.server = server = Server(self.identity, self._memory)
         longest = max(self.identity.answer_bytes(command) for command in Command)
         m.submodules.encoder = encoder = CobsEncoder(OVERHEAD + longest)
         m.submodules.uart_tx = uart_tx = UartTx(self.divisor)

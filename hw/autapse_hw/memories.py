@@ -23,10 +23,11 @@ _SHAPES = {
     "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),
     "ecp5": ((1024, 18), (2048, 9)),
 }
+_COST = {"ice40": 64, "ecp5": 128}
 
 
 @dataclass(frozen=True)
-class Tiling:
+class Layout:
     """How blocks make up a memory: `banks` of `depth` words, each of `columns` blocks of `width` bits."""
 
     depth: int
@@ -40,24 +41,27 @@ class Tiling:
         return self.banks * self.columns
 
 
-def tiling(width: int, depth: int, kind: str, *, writable: bool = False) -> Tiling:
-    """The fewest blocks, and among those the fewest banks, whose outputs a multiplexer has to choose from."""
+def layout(width: int, depth: int, kind: str, *, writable: bool = False) -> Layout:
+    """The way with the least cost of blocks, and of the multiplexer that chooses from the banks.
+
+    A block counts as much as so many two-way multiplexers as in yosys's choice for memories that it infers.
+    """
     _check(width, depth, kind)
     if kind not in _SHAPES:
         raise ValueError(f"a {kind} memory is not made of blocks")
     shapes = _SHAPES[kind] + ((TWIN,) if kind == "ecp5" and not writable else ())
-    choices = [Tiling(d, w, -(-depth // d), -(-width // w)) for d, w in shapes]
-    return min(choices, key=lambda t: (t.blocks, t.banks))
+    choices = [Layout(d, w, -(-depth // d), -(-width // w)) for d, w in shapes]
+    return min(choices, key=lambda t: (_COST[kind] * t.blocks + (t.banks - 1) * width, t.banks))
 
 
 def blocks(width: int, depth: int, kind: str, *, writable: bool = False) -> int:
     """Block RAMs that a :class:`Rom`, or a :class:`Ram` if `writable`, instantiates; 0 for generic, which infers."""
     _check(width, depth, kind)
-    return tiling(width, depth, kind, writable=writable).blocks if kind in _SHAPES else 0
+    return layout(width, depth, kind, writable=writable).blocks if kind in _SHAPES else 0
 
 
 class _Memory(wiring.Component):
-    """What ROM and RAM share: the check of the arguments, and the tiling of the contents."""
+    """What ROM and RAM share: the check of the arguments, and the cutting of the contents into blocks."""
 
     addr: Signal
     data: Signal
@@ -77,12 +81,12 @@ class _Memory(wiring.Component):
         self._words = [word & ((1 << width) - 1) for word in words] + [0] * (depth - len(words))
         super().__init__({"addr": In(range(depth)), "data": Out(width), **members})
 
-    def _tile(self, t: Tiling, bank: int, column: int) -> list[int]:
+    def _tile(self, t: Layout, bank: int, column: int) -> list[int]:
         """The contents of a block."""
         words = self._words[bank * t.depth : (bank + 1) * t.depth]
         return [word >> column * t.width & ((1 << t.width) - 1) for word in words]
 
-    def _build(self, m: Module, t: Tiling, block: Callable[[int, int, Signal, Value], Instance]) -> None:
+    def _build(self, m: Module, t: Layout, block: Callable[[int, int, Signal, Value], Instance]) -> None:
         """All blocks, and the choice among the banks. `block` makes one, given bank, column, output and address."""
         within = (t.depth - 1).bit_length()
         outputs = []
@@ -142,7 +146,7 @@ class Rom(_Memory):
             port = memory.read_port()
             m.d.comb += [port.en.eq(1), port.addr.eq(self.addr), self.data.eq(port.data)]
             return m
-        t = tiling(self.width, self.depth, self.kind)
+        t = layout(self.width, self.depth, self.kind)
 
         def block(bank: int, column: int, out: Signal, at: Value) -> Instance:
             contents = self._tile(t, bank, column)
@@ -192,7 +196,7 @@ class Ram(_Memory):
         if self.kind == "generic":
             self._infer(m)
             return m
-        t = tiling(self.width, self.depth, self.kind, writable=True)
+        t = layout(self.width, self.depth, self.kind, writable=True)
         within = (t.depth - 1).bit_length()
         where = fit(self.w_addr, within)
         enables = [self.w_en & (self.w_addr[within:] == bank) if t.banks > 1 else self.w_en for bank in range(t.banks)]

@@ -40,6 +40,8 @@ class Server(wiring.Component):
     ----------
     identity : Identity
         What to answer, and the shapes and formats of the core.
+    memory : str
+        Kind of its memory: one of :data:`autapse_hw.memories.LATENCY`.
 
     Members
     -------
@@ -80,10 +82,10 @@ class Server(wiring.Component):
     state: stream.Interface
     activity: Signal
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, memory: str = "generic") -> None:
         if not isinstance(identity, Identity):
             raise TypeError(f"a server needs an Identity, not {identity!r}")
-        self.identity = identity
+        self.identity, self._memory = identity, memory
         super().__init__(
             {
                 "i": In(stream.Signature(TOKEN)),
@@ -113,7 +115,7 @@ class Server(wiring.Component):
         longer than the few LUTs between two of the cycles.
         """
         m = Module()
-        m.submodules.memory = memory = ServerMemory(self.identity)
+        m.submodules.memory = memory = ServerMemory(self.identity, self._memory)
         m.submodules.checksum = checksum = Checksum()
         m.submodules.states = states = ServerStates(self.identity)
         at = states.at

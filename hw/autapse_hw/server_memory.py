@@ -1,20 +1,26 @@
 """The memory of the server, and the address that walks over it."""
 
-from typing import Any
-
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from autapse.protocol import COUNTER_BYTES, COUNTERS, IDENTITY_BYTES, OVERHEAD, Command, Identity
+from autapse_hw.arithmetic import delayed
+from autapse_hw.memories import Ram
 
 
 class ServerMemory(wiring.Component):
     """The request from address 0 on, four bytes of the last good one, the counters and the identity.
 
     All that happens, happens at `go`, which is high every fourth cycle at most.
+
+    Parameters
+    ----------
+    identity
+        Of the device.
+    memory
+        Kind of the memory: one of :data:`autapse_hw.memories.LATENCY`.
 
     Members
     -------
@@ -60,7 +66,8 @@ class ServerMemory(wiring.Component):
     total: Signal
     carries: Signal
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, memory: str) -> None:
+        self._kind = memory
         self.room = OVERHEAD + identity.request_bytes(Command.STEP)
         self.memo = -(-self.room // OVERHEAD) * OVERHEAD
         self.accepted, self.rejected, self.steps = (self.memo + OVERHEAD + k * COUNTER_BYTES for k in range(COUNTERS))
@@ -80,24 +87,22 @@ class ServerMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Registers on all sides of the memory, and around the adders."""
         m = Module()
-        # What is read while it is written is not used. Yosys can be told so for a port whose register is outside, and
-        # then it adds no bypass to the block RAM of an iCE40.
-        memory: Memory[Any, Any] = Memory(
-            shape=8, depth=len(self._contents), init=self._contents, attrs={"no_rw_check": "1"}
-        )
-        m.submodules.memory = memory
-        write = memory.write_port()
-        read = memory.read_port(domain="comb")
+        # What is read while it is written is not used.
+        m.submodules.memory = memory = Ram(8, len(self._contents), self._contents, self._kind)
         address = Signal(len(self.address), reset_less=True)
         write_at = Signal(len(self.address), reset_less=True)
         write_now = Signal()
-        read_out = Signal(8, reset_less=True)
-        fetched = Signal(8, reset_less=True)
+        fetched: Value = delayed(m, memory.data, 2 - memory.latency)
         total = Signal(8, reset_less=True)
 
-        m.d.comb += [read.addr.eq(address), write.addr.eq(write_at), write.data.eq(self.byte), write.en.eq(write_now)]
+        m.d.comb += [
+            memory.addr.eq(address),
+            memory.w_addr.eq(write_at),
+            memory.w_data.eq(self.byte),
+            memory.w_en.eq(write_now),
+        ]
         m.d.comb += [self.address.eq(address), self.fetched.eq(fetched), self.total.eq(total)]
-        m.d.sync += [read_out.eq(read.data), fetched.eq(read_out), self.carries.eq(fetched.all() & self.more)]
+        m.d.sync += self.carries.eq(fetched.all() & self.more)
         m.d.sync += total.eq((Cat(1, fetched) + self.more)[1:])  # carried in from below, without a LUT of its own
         m.d.sync += [self.done.eq(address == self.bound), self.counted.eq(address[:2] == COUNTER_BYTES - 1)]
         m.d.sync += [write_at.eq(address), write_now.eq(self.go & self.write)]

@@ -73,7 +73,7 @@ class System(wiring.Component):
         # The link gives and takes a value in many cycles, so a register in each stream costs no speed, and keeps the
         # timing paths of the two apart.
         m = Module()
-        m.submodules.link = link = Link(self.identity, self._divisor)
+        m.submodules.link = link = Link(self.identity, self._divisor, self.core.form.memory)
         m.submodules.core = core = self.core
         m.submodules.into = into = StreamRegister(Shape.cast(link.x.payload.shape()))
         m.submodules.out_of = out_of = StreamRegister(Shape.cast(core.o.payload.shape()))

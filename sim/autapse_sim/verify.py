@@ -168,8 +168,8 @@ def _simulate(
 
 
 def _write(folder: Path, core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int) -> None:
-    source = to_verilog(core, TOP) + cell_models(core.form.name)
-    (folder / f"{TOP}.v").write_text(source, encoding="utf-8")
+    source = to_verilog(core, TOP)
+    (folder / f"{TOP}.v").write_text(source + cell_models(source), encoding="utf-8")
     vectors = make_vectors(core.q, core.schedule, inputs, stalled, seed)
     (folder / MARKER).write_text(json.dumps(vectors), encoding="utf-8")
     (folder / f"{BENCH}.py").write_text(bench_file(f"{BENCH}.py"), encoding="utf-8")

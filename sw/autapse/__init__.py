@@ -5,6 +5,7 @@ q    = autapse.quantize(net, weight_bits=8, state_bits=8, input_range=1.0)
 traj = q.run(x)                                       # x (batch, time, inputs); traj.z, traj.h
 autapse.verify(q, lanes=8, steps=200)                 # the circuit against the integer model, exactly
 autapse.build(q, board="icebreaker", out="build")     # a bitstream, and its report
+autapse.reweight("build", q2)                         # other weights of the same shape, in seconds
 """
 
 from importlib import import_module
@@ -19,6 +20,7 @@ from autapse.quantized import QuantizedNetwork, load_quantized
 
 if TYPE_CHECKING:
     build: Any
+    reweight: Any
     verify: Any
 
 __all__ = [
@@ -31,12 +33,13 @@ __all__ = [
     "load",
     "load_quantized",
     "quantize",
+    "reweight",
     "verify",
 ]
 
-# The two calls that lead up into other packages are looked up when they are used: importing autapse needs numpy and
+# The calls that lead up into other packages are looked up when they are used: importing autapse needs numpy and
 # amaranth only, and autapse itself stays below the packages that build on it.
-_ABOVE = {"build": "autapse_boards", "verify": "autapse_sim"}
+_ABOVE = {"build": "autapse_boards", "reweight": "autapse_boards", "verify": "autapse_sim"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Simulation models of the vendors' cells that a core may contain."""
+"""Simulation models of the vendors' cells that a design may contain."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ from pathlib import Path
 
 from autapse.errors import MissingToolError
 
-#: Cells of each lane form.
-_CELLS = {
-    "generic": (),
-    "mac16": ("SB_MAC16",),
-    "mac16sum": ("SB_MAC16",),
-    "mac8x8": ("SB_MAC16",),
-    "mult18": ("MULT18X18D",),
-}
+_CELLS = ("SB_MAC16", "SB_RAM40_4K", "MULT18X18D", "DP16KD")
 
 
-def cell_models(form: str) -> str:
-    """Verilog models of the cells that a lane form uses: yosys's own for iCE40, ours where yosys has none."""
-    return "\n".join(_ours(cell) or _from_yosys(cell) for cell in _CELLS[form])
+def cell_models(verilog: str) -> str:
+    """Verilog models of the cells that a design instantiates: yosys's own for iCE40, ours where yosys has none."""
+    used = [cell for cell in _CELLS if re.search(rf"^\s*{cell}\b", verilog, re.MULTILINE)]
+    return "\n".join(_ours(cell) or _from_yosys(cell) for cell in used)
 
 
 def _ours(cell: str) -> str | None:
@@ -37,4 +31,5 @@ def _from_yosys(cell: str) -> str:
     found = re.search(rf"^module {cell} \(.*?^endmodule$", library.read_text(), re.MULTILINE | re.DOTALL)
     if found is None:
         raise MissingToolError(f"yosys's cell library has no model of {cell}: {library}")
-    return found[0]
+    # Its macros give ports a value that are not connected; here all are.
+    return re.sub(r"`ICE40_DEFAULT_ASSIGNMENT_(0|1|V\(.*?\))", "", found[0])

@@ -27,6 +27,7 @@ for command in (
     simulate.export,
     board.boards,
     board.build,
+    board.reweight,
     theory.analyze,
     theory.zoo,
     circuit.circuit,

@@ -1,4 +1,4 @@
-"""Commands on boards: boards, build."""
+"""Commands on boards: boards, build, reweight."""
 
 from __future__ import annotations
 
@@ -44,3 +44,23 @@ def build(
     emit(as_json, report.to_dict(), lambda: report_table(report))
     if not as_json:
         out.print(f"written to {output}")
+
+
+def reweight(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder from 'autapse build'.", show_default=False)],
+    file: QuantizedFile,
+    as_json: Json = False,
+) -> None:
+    """Put other weights of the same shape and formats into a built bitstream, in seconds.
+
+    The result is bit for bit that of a full build. Example: autapse reweight build q2.npz
+    """
+    from autapse_boards import reweight as exchange
+    from autapse_boards import table as report_table
+
+    q = read_quantized(file)
+    with working("reweighting", as_json) as say:
+        report = exchange(folder, q, progress=say)
+    emit(as_json, report.to_dict(), lambda: report_table(report))
+    if not as_json:
+        out.print(f"exchanged in {folder}: {report.seconds['reweight']:.1f} s")
