@@ -1,10 +1,11 @@
 """How fast the integer model runs on this machine, beside the float network in NumPy and in PyTorch, in one process.
 
-Measured on two cores of an AMD EPYC (Zen 4), N = 50, M = 2, O = 1: see docs/numerics.md, section 11.
+docs/numerics.md, section 11, has the figures of one machine and of the designs that were tried.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from autapse.reference import KernelChoice, compiled_kernel, cores, run
 LOOP = "NumPy loop, float32"
 RNN = "PyTorch nn.RNN, float32"
 NO_TORCH = "not installed: pip install torch"
+LEAST_SECONDS = 0.1  # of a turn: more than a time slice of the operating system
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def _measure(
     if rnn is not None:
         rows.append({"what": RNN})
         candidates.append(rnn)
-    first, wall, used = _turns(candidates, repetitions)
+    first, wall, used = _turns(candidates, repetitions, LEAST_SECONDS)
     over_loop = np.median(wall[:, [len(bits)]] / wall, axis=0).tolist()
     over_rnn = [None] * len(rows) if rnn is None else np.median(wall[:, [-1]] / wall, axis=0).tolist()
     speeds = [
@@ -164,20 +166,26 @@ def _measure(
 
 
 def _turns(
-    candidates: Sequence[Callable[[], object]], repetitions: int
+    candidates: Sequence[Callable[[], object]], repetitions: int, least: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Seconds of the first turn, and wall and processor seconds of the others, (repetitions, candidates).
+    """Seconds of the first call, and wall and processor seconds of a call, (repetitions, candidates).
 
-    The candidates take turns, so that a change of the machine's clock or load meets all of them.
+    The candidates take turns of at least `least` seconds, so that a change of the machine's clock or load meets all of
+    them, and so that none is short enough to slip through between the other processes of a busy machine.
     """
-    wall, used = np.empty((2, repetitions + 1, len(candidates)))
-    for turn in range(repetitions + 1):
-        for k, candidate in enumerate(candidates):
-            start, start_used = time.perf_counter(), time.process_time()
-            candidate()
-            wall[turn, k] = time.perf_counter() - start
-            used[turn, k] = time.process_time() - start_used
-    return wall[0], wall[1:], used[1:]
+    first = np.array([_seconds(candidate, 1)[0] for candidate in candidates])
+    calls = [math.ceil(max(1.0, least / _seconds(candidate, 1)[0])) for candidate in candidates]
+    turns = [[_seconds(*pair) for pair in zip(candidates, calls, strict=True)] for _ in range(repetitions)]
+    wall, used = np.moveaxis(np.array(turns), -1, 0)
+    return first, wall, used
+
+
+def _seconds(candidate: Callable[[], object], calls: int) -> tuple[float, float]:
+    """Wall and processor seconds of a call, the mean of `calls`."""
+    start, used = time.perf_counter(), time.process_time()
+    for _ in range(calls):
+        candidate()
+    return (time.perf_counter() - start) / calls, (time.process_time() - used) / calls
 
 
 def _float_loop(net: Network, x: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,6 +18,11 @@ from autapse.reference import compiled_kernel, cores
 SMALL: dict[str, Any] = {"units": 4, "inputs": 1, "outputs": 2, "steps": 5, "batches": (1, 3), "repetitions": 2}
 
 
+@pytest.fixture(autouse=True)
+def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "LEAST_SECONDS", 0.001)
+
+
 @pytest.fixture
 def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
@@ -62,13 +67,16 @@ def test_steps_fill_the_batch(no_torch: None) -> None:
     assert {(s.batch, s.steps) for s in speeds} == {(1, 2000), (20, 200)}
 
 
-def test_candidates_take_turns_and_the_first_turn_is_apart() -> None:
+def test_candidates_take_turns_and_the_first_call_is_apart() -> None:
     order: list[int] = []
-    first, wall, used = _turns([lambda: order.append(0), lambda: time.sleep(0.02)], 3)
-    assert order == [0] * 4
+    first, wall, used = _turns([lambda: order.append(0), lambda: (order.append(1), time.sleep(0.02))], 3, 0.03)
+    turns = "".join(map(str, order)).split("11")  # a turn of the second has two calls, of 20 ms
+    assert turns[0][:4] == "0101"
+    assert [set(turn) for turn in turns[1:]] == [{"0"}, {"0"}, set()]
     assert (first.shape, wall.shape, used.shape) == ((2,), (3, 2), (3, 2))
     assert (wall[:, 1] >= 0.02).all()
     assert np.median(used[:, 1]) < 0.02  # a sleep takes no processor
+    assert (wall[:, 0] < 0.02).all()
 
 
 @pytest.mark.parametrize("name", ["batch", "repetitions", "threads"])
