@@ -200,25 +200,29 @@ def _float_loop(net: Network, x: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _torch_rnn(net: Network, x: NDArray[np.float32], threads: int) -> Callable[[], NDArray[np.float32]] | None:
-    """A run of nn.RNN and nn.Linear with the weights of `net`, without gradients; None where torch is missing."""
+    """A run of nn.RNN and nn.Linear with the weights of `net`, without gradients; None where torch is missing.
+
+    Time is the first axis inside, the default of nn.RNN, because it is the faster layout; the result is (batch, time,
+    outputs).
+    """
     try:
         import torch
     except ImportError:
         return None
-    rnn = torch.nn.RNN(net.inputs, net.units, batch_first=True)
+    rnn = torch.nn.RNN(net.inputs, net.units)
     head = torch.nn.Linear(net.units, net.outputs)
     weights = (net.W_in, net.W, net.b, np.zeros(net.units), net.W_out, net.b_out)
     with torch.no_grad():
         for parameter, values in zip([*rnn.parameters(), *head.parameters()], weights, strict=True):
             parameter.copy_(torch.from_numpy(values.astype(np.float32)))
-    inputs = torch.from_numpy(x)
+    inputs = torch.from_numpy(np.ascontiguousarray(x.swapaxes(0, 1)))
 
     def infer() -> NDArray[np.float32]:
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         try:
             with torch.inference_mode():
-                z: NDArray[np.float32] = head(rnn(inputs)[0]).numpy()
+                z: NDArray[np.float32] = head(rnn(inputs)[0]).numpy().swapaxes(0, 1)
         finally:
             torch.set_num_threads(before)
         return z

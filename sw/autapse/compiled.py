@@ -49,8 +49,8 @@ class CompiledKernel(Kernel):
         self.columns[:columns, :rows] = self.weights.T
         self.index = np.int32
         low, top = (self.low, self.top) if self.table is None else (-self.limit, self.limit)
-        # Half a million results at 16 bits: the smaller the table, the more of it stays in the cache.
-        code = np.int16 if q.activation.out.bits <= 16 else np.int32
+        # Results in 16 bits keep more of a large table in the cache; those of a small one are read faster in 32.
+        code = np.int16 if self.dtype is np.float64 and q.activation.out.bits <= 16 else np.int32
         table = np.zeros(0, code) if self.table is None else self.table.astype(code)
         self.activation = (table, self.scale, low, top)
         none = np.zeros(0)
