@@ -105,8 +105,7 @@ def _leaked(wide: Any, y: Any, d: Any, g: Any, scale: float, top: float) -> Any:
 
 @_compile
 def _activate_rows(sums: Array, y: Array, index: Array, activation: Activation) -> None:
-    for i in range(len(sums)):
-        _activate(sums[i], y[i], index[0], activation)
+    _activate(sums.ravel(), y.ravel(), index.ravel(), activation)  # views, because all are contiguous
 
 
 @_compile

@@ -31,11 +31,13 @@ class Kernel:
         else:
             raise ValueError(f"sums up to {max(state_bound, readout_bound)} are not exact in float64")
         self.formats = f
-        self.units, self.inputs = q.units, q.inputs
-        # Rows [W; W_out], columns [x; 1; h]: one product gives the sums of a step and the readout of the step before.
+        self.units, self.outputs = q.units, q.outputs
+        # Rows [W; W_out; 0], columns [x; 1; h]: one product gives the sums of a step, and the readout of the step before
+        # it. A BLAS is fastest where the number of rows is a multiple of 4.
         state = np.hstack([q.W_in << f.x_shift, q.b[:, None], q.W << f.h_shift])
         readout = np.hstack([np.zeros((q.outputs, q.inputs), np.int64), q.b_out[:, None], q.W_out << f.h_shift])
-        self.weights = np.vstack([state, readout]).astype(self.dtype)
+        rest = np.zeros((-(q.units + q.outputs) % 4, state.shape[1]), np.int64)
+        self.weights = np.vstack([state, readout, rest]).astype(self.dtype)
         self.scale = self.dtype(2.0**-q.pre_shift * (1.0 + (epsilon if q.pre_shift > 0 else 0.0)))
         self.limit = self.dtype(q.activation.limit)
         self.low = self.dtype(0 if q.activation.rectify else -q.activation.top)
@@ -68,19 +70,20 @@ class Kernel:
             wide = np.ascontiguousarray(kept.T, dtype=np.float64)
             self._multiplied(wide, new)
         drive = np.ascontiguousarray(x.transpose(1, 2, 0), dtype=self.dtype)
-        readouts = np.empty((steps, len(self.weights) - self.units, batch), self.dtype)
+        readout_rows = slice(self.units, self.units + self.outputs)
+        readouts = np.empty((steps, self.outputs, batch), self.dtype)
         sums = np.empty((len(self.weights), batch), self.dtype)
         index = np.empty((self.units, batch), self.index)
         for t in range(steps):
             operands[:m] = drive[t]
             np.matmul(self.weights, operands, out=sums)
             if t:
-                readouts[t - 1] = sums[self.units :]
+                readouts[t - 1] = sums[readout_rows]
             self._update(sums[: self.units], new, wide, index)
             if h is not None:
                 h[:, t] = new.T if wide is None else wide.T
         if steps:
-            np.matmul(self.weights[self.units :], operands, out=readouts[-1])
+            np.matmul(self.weights[readout_rows], operands, out=readouts[-1])
         z[:] = readouts.transpose(2, 0, 1)
         kept[:] = new.T if wide is None else wide.T
 
