@@ -32,8 +32,8 @@ class Kernel:
             raise ValueError(f"sums up to {max(state_bound, readout_bound)} are not exact in float64")
         self.formats = f
         self.units, self.outputs = q.units, q.outputs
-        # Rows [W; W_out; 0], columns [x; 1; h]: one product gives the sums of a step, and the readout of the step before
-        # it. A BLAS is fastest where the number of rows is a multiple of 4.
+        # Rows [W; W_out; 0], columns [x; 1; h]: one product gives the sums of a step and the readout of the last
+        # step. A BLAS is fastest where the number of rows is a multiple of 4.
         state = np.hstack([q.W_in << f.x_shift, q.b[:, None], q.W << f.h_shift])
         readout = np.hstack([np.zeros((q.outputs, q.inputs), np.int64), q.b_out[:, None], q.W_out << f.h_shift])
         rest = np.zeros((-(q.units + q.outputs) % 4, state.shape[1]), np.int64)
