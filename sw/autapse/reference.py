@@ -2,23 +2,40 @@
 
 `step` is the contract, one update in plain int64 arithmetic. `run` gives the same integers at the speed of a float
 matrix product: an integer sum of products is exact in float32 while no partial sum reaches 2**24, and in float64 below
-2**53. Which of them holds is decided from the row bounds of the network, never assumed.
+2**53. Which of them holds is decided from the row bounds of the network, never assumed. Where numba is installed, long
+runs use `autapse.compiled`, which does the same operations on the same floats.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autapse.errors import MissingToolError
 from autapse.fixed import Format, IntArray, shift_round
+from autapse.kernel import Kernel
 from autapse.quantized import QuantizedNetwork
+
+if TYPE_CHECKING:
+    from autapse.compiled import CompiledKernel
 
 #: Sequences that run side by side. Their buffers fit the cache, and products of this size keep a BLAS from handing half
 #: of the work to a second thread, which costs far more than it gains where the other cores are busy.
 CHUNK = 256
+
+KernelChoice = Literal["auto", "numpy", "compiled"]
+
+# Roughly what a step costs in NumPy, its calls and each of its products, and what loading the compiled kernel costs.
+_STEP_SECONDS = 7e-6
+_PRODUCT_SECONDS = 6e-11
+_LOAD_SECONDS = 0.5
+_asked = 0.0  # seconds that the automatic runs of this process would take in NumPy
 
 
 class IntTrajectory(NamedTuple):
@@ -56,132 +73,91 @@ def step(q: QuantizedNetwork, state: IntArray, x: IntArray) -> tuple[IntArray, I
     return y, z
 
 
-def run(q: QuantizedNetwork, x: IntArray, *, state: IntArray | None = None, record: bool = True) -> IntTrajectory:
+def run(
+    q: QuantizedNetwork,
+    x: IntArray,
+    *,
+    state: IntArray | None = None,
+    record: bool = True,
+    kernel: KernelChoice = "auto",
+    threads: int | None = None,
+) -> IntTrajectory:
     """Run the model over input codes `x`, (batch, time, inputs), from `state` (batch, units) or h0.
 
+    `kernel` and `threads` change the speed and nothing else. ``auto`` is NumPy until this process has run for about as
+    long as loading the compiled kernel takes, and from then on the compiled one, if numba is installed. The compiled
+    kernel shares the chunks of a large batch among `threads`, by default one for each core that the process may use.
+
     Raises ValueError for a wrong shape, codes outside the format of the inputs or of the kept state, or codes that are
-    not integers.
+    not integers; MissingToolError where the compiled kernel is asked for and numba is missing.
     """
     x = np.asarray(x)
     _check_codes("input", x, (None, None, q.inputs), q.formats.x)
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
     batch, steps, _ = x.shape
     kept = np.tile(q.h0, (batch, 1))
     if state is not None:
         state = np.asarray(state)
         _check_codes("state", state, (batch, q.units), q.formats.state)
         kept[:] = state
-    kernel = _KERNELS.get(q)
-    if kernel is None:
-        kernel = _KERNELS[q] = _Kernel(q)
+    maker = _choose(kernel, steps, batch, q.units)
+    made = _KERNELS.setdefault(q, {})
+    if maker not in made:
+        made[maker] = maker(q)
     z = np.empty((batch, steps, q.outputs), np.int64)
     h = np.empty((batch, steps if record else 0, q.units), np.int64)
-    for first in range(0, batch, CHUNK):
+
+    def part(first: int) -> None:
         some = slice(first, first + CHUNK)
-        kernel.run(x[some], kept[some], z[some], h[some] if record else None)
+        made[maker].run(x[some], kept[some], z[some], h[some] if record else None)
+
+    firsts = range(0, batch, CHUNK)
+    workers = 1 if maker is Kernel else min(len(firsts), threads or cores())
+    if workers > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(part, firsts))
+    else:
+        for first in firsts:
+            part(first)
     return IntTrajectory(z, h, kept)
 
 
-class _Kernel:
-    """Matrices and tables of the fast path for one network, which it does not refer to. Nothing here changes."""
-
-    def __init__(self, q: QuantizedNetwork) -> None:
-        f = q.formats
-        state_bound, readout_bound = (int(bounds.max()) for bounds in q.row_bounds())
-        # Rounding ties away from zero costs one multiplication by a little more than 2**-shift: it moves a tie, and
-        # only a tie, beyond the half. That holds while the sums that do not saturate stay below `ties`.
-        ties = min(state_bound, (q.activation.limit + 1) << max(q.pre_shift, 0))
-        self.dtype: type[np.float32] | type[np.float64]
-        if max(state_bound, readout_bound) < 2**24 and ties < 2**21:
-            self.dtype, epsilon = np.float32, 2.0**-22
-        elif max(state_bound, readout_bound) < 2**53 and ties < 2**50:
-            self.dtype, epsilon = np.float64, 2.0**-51
-        else:
-            raise ValueError(f"sums up to {max(state_bound, readout_bound)} are not exact in float64")
-        self.formats = f
-        self.inputs = q.inputs
-        self.weights = np.hstack([q.W_in << f.x_shift, q.b[:, None], q.W << f.h_shift]).astype(self.dtype)
-        self.readout = np.hstack([q.b_out[:, None], q.W_out << f.h_shift]).astype(self.dtype)
-        self.scale = self.dtype(2.0**-q.pre_shift * (1.0 + (epsilon if q.pre_shift > 0 else 0.0)))
-        self.limit = self.dtype(q.activation.limit)
-        self.low = 0 if q.activation.rectify else -q.activation.top
-        self.top = q.activation.top
-        self.table: NDArray[Any] | None = None
-        if q.activation.segments is not None:
-            self.table = q.activation.table().astype(self.dtype)
-        # NumPy makes 32-bit integers of floats several times as fast as 64-bit ones.
-        small = state_bound * 2.0**-q.pre_shift + q.activation.limit < 2**30
-        self.index: type[np.int32] | type[np.intp] = np.int32 if small else np.intp
-        if f.leak is not None:
-            self.d = q.d[:, None].astype(np.float64)
-            self.g = (q.g[:, None].astype(np.float64)) * 2.0**q.gain_shift
-            reach = np.abs(q.d) * f.state.max_code + (np.abs(q.g) << q.gain_shift) * q.activation.out.max_code
-            if int(reach.max()) >= 2**50:
-                raise ValueError(f"leaky sums up to {int(reach.max())} are not exact in float64")
-            self.leak_scale = 2.0**-f.leak.frac * (1.0 + 2.0**-51)
-            self.guard_scale = 2.0**-f.guard * (1.0 + (2.0**-51 if f.guard else 0.0))
-
-    def run(self, x: IntArray, kept: IntArray, z: IntArray, h: IntArray | None) -> None:
-        """Run a chunk of sequences: writes the readouts `z`, the states `h` if asked for, and the new `kept`."""
-        batch, steps, m = x.shape
-        # Column by column: [x; 1; h], so that one product gives the accumulator with its bias. Units run along the
-        # rows, which keeps the new state contiguous.
-        operands = np.empty((self.weights.shape[1], batch), self.dtype)
-        new, readout_operands = operands[m + 1 :], operands[m:]
-        operands[m] = 1
-        wide = None
-        new[:] = kept.T
-        if self.formats.leak is not None:
-            wide = np.ascontiguousarray(kept.T, dtype=np.float64)
-            self._multiplied(wide, new)
-        drive = np.ascontiguousarray(x.transpose(1, 2, 0), dtype=self.dtype)
-        readouts = np.empty((steps, len(self.readout), batch), self.dtype)
-        sums = np.empty((len(self.weights), batch), self.dtype)
-        index = np.empty(sums.shape, self.index)
-        for t in range(steps):
-            operands[:m] = drive[t]
-            self._update(operands, new, wide, sums, index)
-            np.matmul(self.readout, readout_operands, out=readouts[t])
-            if h is not None:
-                h[:, t] = new.T if wide is None else wide.T
-        z[:] = readouts.transpose(2, 0, 1)
-        kept[:] = new.T if wide is None else wide.T
-
-    def _update(
-        self,
-        operands: NDArray[Any],
-        new: NDArray[Any],
-        wide: NDArray[np.float64] | None,
-        sums: NDArray[Any],
-        index: NDArray[Any],
-    ) -> None:
-        """Compute the new multiplied state into `new`, and the kept state of a leaky update into `wide`."""
-        np.matmul(self.weights, operands, out=sums)
-        np.multiply(sums, self.scale, out=sums)
-        np.rint(sums, out=sums)
-        y = new if wide is None else sums
-        if self.table is not None:
-            np.add(sums, self.limit, out=sums)
-            np.copyto(index, sums, casting="unsafe")
-            np.take(self.table, index, out=y, mode="clip")
-        else:
-            np.clip(sums, self.low, self.top, out=y)
-        if wide is None or self.formats.leak is None:
-            return
-        np.multiply(wide, self.d, out=wide)
-        wide += self.g * y
-        np.rint(wide * self.leak_scale, out=wide)
-        top = self.formats.state.max_code
-        np.clip(wide, -top, top, out=wide)
-        self._multiplied(wide, new)
-
-    def _multiplied(self, wide: NDArray[np.float64], new: NDArray[Any]) -> None:
-        """The multiplied state of the kept one."""
-        top = self.formats.h.max_code
-        np.clip(np.rint(wide * self.guard_scale), -top, top, out=new)
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
 
 
-#: The kernels of the networks that are alive; making one costs more than a short run.
-_KERNELS: WeakKeyDictionary[QuantizedNetwork, _Kernel] = WeakKeyDictionary()
+@cache
+def compiled_kernel() -> type[CompiledKernel] | None:
+    """The compiled kernel, or None where numba is missing or does not go with this NumPy."""
+    try:
+        from autapse.compiled import CompiledKernel
+    except ImportError:
+        return None
+    return CompiledKernel
+
+
+def _choose(kernel: KernelChoice, steps: int, batch: int, units: int) -> type[Kernel]:
+    """The class that runs `steps` of `batch` sequences."""
+    global _asked
+    if kernel not in ("auto", "numpy", "compiled"):
+        raise ValueError(f"kernel must be auto, numpy or compiled, not {kernel!r}")
+    if kernel == "auto":
+        _asked += steps * (_STEP_SECONDS + _PRODUCT_SECONDS * batch * units * units)
+    if kernel == "numpy" or (kernel == "auto" and _asked < _LOAD_SECONDS):
+        return Kernel
+    found = compiled_kernel()
+    if found is None and kernel == "compiled":
+        raise MissingToolError("the compiled kernel needs numba: pip install 'autapse[fast]'")
+    return found or Kernel
+
+
+#: The kernels of the networks that are alive, by class; making one costs more than a short run.
+_KERNELS: WeakKeyDictionary[QuantizedNetwork, dict[type[Kernel], Kernel]] = WeakKeyDictionary()
 
 
 def _clip(codes: IntArray, form: Format) -> IntArray:

@@ -1,5 +1,7 @@
 """The integer model: the fast run, the plain step, and a third model written from docs/numerics.md alone."""
 
+import subprocess
+import sys
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,18 +12,23 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from autapse import reference
 from autapse.activation import design
+from autapse.errors import MissingToolError
 from autapse.fixed import Format, IntArray
+from autapse.kernel import Kernel
 from autapse.network import Network
 from autapse.quantize import quantize
 from autapse.quantized import Formats, QuantizedNetwork
-from autapse.reference import _Kernel, operand, run, step
+from autapse.reference import CHUNK, IntTrajectory, compiled_kernel, operand, run, step
 
 # Random scales far apart make one of the matrices vanish now and then; the model must be exact all the same.
 pytestmark = pytest.mark.filterwarnings("ignore:every element of W")
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "numerics.md"
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "hardtanh", "identity")
+FEW = 16  # sequences up to which the compiled kernel takes one after the other
+needs_numba = pytest.mark.skipif(compiled_kernel() is None, reason="no numba: pip install 'autapse[fast]'")
 same = settings(derandomize=True, deadline=None, database=None, max_examples=300)
 
 
@@ -101,7 +108,7 @@ class PageModel:
 
 def agree(q: QuantizedNetwork, x: IntArray, page: bool = True) -> IntArray:
     """Compare the models on input codes (batch, time, inputs), at every unit and step; gives the kept states."""
-    fast = run(q, x)
+    fast = run(q, x, kernel="numpy")
     state = np.tile(q.h0, (len(x), 1))
     pages = [PageModel(q) for _ in x] if page else []
     for t in range(x.shape[1]):
@@ -113,11 +120,26 @@ def agree(q: QuantizedNetwork, x: IntArray, page: bool = True) -> IntArray:
             assert [p.s for p in pages] == state.tolist()
     assert np.array_equal(fast.last, state)
     assert fast.h.dtype == fast.z.dtype == fast.last.dtype == np.int64
-    blind = run(q, x, record=False)
+    blind = run(q, x, record=False, kernel="numpy")
     assert np.array_equal(blind.z, fast.z)
     assert np.array_equal(blind.last, fast.last)
     assert blind.h.shape == (len(x), 0, q.units)
+    if compiled_kernel() is not None:
+        compiled_agrees(q, x, fast)
     return fast.h
+
+
+def compiled_agrees(q: QuantizedNetwork, x: IntArray, fast: IntTrajectory) -> None:
+    """Compare the compiled kernel, for few and for many sequences, with what NumPy made of `x`."""
+    few, many = x[:FEW], np.tile(x, (FEW // len(x) + 1, 1, 1))
+    assert len(many) > FEW
+    for codes in (few, many):
+        for record in (False, True):
+            got = run(q, codes, record=record, kernel="compiled")
+            assert got.h.dtype == got.z.dtype == got.last.dtype == np.int64
+            assert np.array_equal(got.z, np.resize(fast.z, got.z.shape))
+            assert np.array_equal(got.last, np.resize(fast.last, got.last.shape))
+            assert np.array_equal(got.h, np.resize(fast.h, got.h.shape))
 
 
 # All networks
@@ -172,6 +194,20 @@ def cases(draw: st.DrawFn) -> tuple[QuantizedNetwork, IntArray]:
 @given(cases())
 def test_three_models_agree(case: tuple[QuantizedNetwork, IntArray]) -> None:
     agree(*case)
+
+
+@needs_numba
+@same
+@given(cases(), st.integers(1, 3 * FEW))
+def test_compiled_and_numpy_agree(case: tuple[QuantizedNetwork, IntArray], batch: int) -> None:
+    """From any state, for any number of sequences."""
+    q, x = case
+    top, rng = q.formats.state.max_code, np.random.default_rng(batch)
+    x = np.resize(x, (batch, *x.shape[1:]))
+    state = rng.integers(-top, top + 1, (batch, q.units))
+    numpy, compiled = (run(q, x, state=state, kernel=kernel) for kernel in ("numpy", "compiled"))
+    for a, b in zip(numpy, compiled, strict=True):
+        assert np.array_equal(a, b)
 
 
 @same
@@ -242,7 +278,7 @@ def test_float32_up_to_the_last_integer(below_2_24: int, dtype: Any) -> None:
     bias = 2**24 - below_2_24 - weight * (2**17 - 1)
     q = scalar(weight, bias, 5, bits=12)
     assert int(q.row_bounds()[0].max()) == 2**24 - below_2_24
-    assert _Kernel(q).dtype is dtype
+    assert Kernel(q).dtype is dtype
     edge = np.arange(2**17 - 3000, 2**17)
     x = np.r_[np.arange(-3000, 3000), edge, -edge][:, None, None]
     agree(q, x, page=False)
@@ -254,7 +290,7 @@ def test_float32_only_while_ties_can_be_told(relevant: int, dtype: Any) -> None:
     q = scalar(20, 3, 21 - 15, bits=16)
     q = replace(q, activation=replace(q.activation, limit=(relevant >> 6) - 1, top=(relevant >> 6) - 1))
     assert (q.activation.limit + 1) << q.pre_shift == relevant // 64 * 64
-    assert _Kernel(q).dtype is dtype
+    assert Kernel(q).dtype is dtype
     x = np.arange(-(2**17) + 1, 2**17)[:, None, None]
     agree(q, x, page=False)
 
@@ -283,7 +319,7 @@ def test_the_largest_sums_that_float64_may_hold() -> None:
         q = replace(q, activation=replace(q.activation, limit=2**18, top=2**17 - 1))
         assert int(q.row_bounds()[0].max()) == 2**53 - below
         if exact:
-            assert _Kernel(q).dtype is np.float64
+            assert Kernel(q).dtype is np.float64
             agree(q, np.r_[np.arange(-50, 50), top - np.arange(50), np.arange(50) - top][:, None, None], page=False)
         else:
             with pytest.raises(ValueError, match="sums up to 9007199254740992 are not exact in float64"):
@@ -403,6 +439,95 @@ def test_narrow_integers_do_not_wrap() -> None:
     narrow = x.astype(np.int8)
     assert np.array_equal(run(q, narrow).z, run(q, x).z)
     assert np.array_equal(step(q, np.zeros((1, 2), np.int64), narrow[:, 0])[0], run(q, x).h[:, 0])
+
+
+# Which kernel runs
+
+
+@needs_numba
+@pytest.mark.parametrize("threads", [1, 3, None])
+def test_threads_change_nothing(threads: int | None) -> None:
+    q = some(d=0.9, g=0.1)
+    x = np.random.default_rng(1).integers(-127, 128, (2 * CHUNK + 50, 7, 2))
+    for a, b in zip(run(q, x, kernel="numpy"), run(q, x, kernel="compiled", threads=threads), strict=True):
+        assert np.array_equal(a, b)
+
+
+@needs_numba
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+def test_one_compilation_for_any_input(kind: Any) -> None:
+    from autapse.compiled import FEW as few
+    from autapse.compiled import _sequences
+
+    assert few == FEW
+    q = some()
+    x = np.random.default_rng(1).integers(0, 128, (3, 8, 2)).astype(kind)
+    before = run(q, x, kernel="compiled")
+    compiled = len(_sequences.signatures)
+    strided, frozen = np.repeat(x, 2, axis=1)[:, ::2], x.copy()
+    frozen.setflags(write=False)
+    for codes in (strided, frozen, np.asfortranarray(x), x.astype(np.int32)):
+        assert np.array_equal(run(q, codes, kernel="compiled").z, before.z)
+    assert len(_sequences.signatures) == compiled
+
+
+@needs_numba
+def test_compiles_where_nothing_can_be_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    from autapse import compiled
+
+    def njit(cache: bool = False, **options: Any) -> Any:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: (function, options)
+
+    monkeypatch.setattr(compiled, "njit", njit)
+    assert compiled._compile(test_empty_runs) == (test_empty_runs, {"nogil": True, "fastmath": {"contract"}})
+
+
+def test_automatic_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy for half a second's worth of steps, then the compiled kernel, where there is one."""
+    monkeypatch.setattr(reference, "_asked", 0.0)
+    assert reference._choose("auto", 50_000, 1, 50) is Kernel
+    assert reference._choose("numpy", 10**9, 1, 50) is Kernel
+    assert reference._choose("auto", 30_000, 1, 50) is (compiled_kernel() or Kernel)
+    assert reference._choose("auto", 1, 1, 50) is (compiled_kernel() or Kernel)
+    monkeypatch.setattr(reference, "_asked", 0.0)
+    assert reference._choose("auto", 1000, 10_000, 50) is (compiled_kernel() or Kernel)
+
+
+def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "autapse.compiled", raising=False)
+    monkeypatch.delattr("autapse.compiled", raising=False)
+    compiled_kernel.cache_clear()
+    try:
+        with pytest.raises(MissingToolError, match=r"the compiled kernel needs numba: pip install 'autapse\[fast\]'"):
+            run(some(), np.zeros((1, 1, 2), int), kernel="compiled")
+        assert reference._choose("auto", 10**9, 1, 50) is Kernel
+    finally:
+        compiled_kernel.cache_clear()
+
+
+def test_numba_is_not_imported_for_a_short_run() -> None:
+    code = (
+        "import sys, numpy as np, autapse, autapse.cli\n"
+        "q = autapse.quantize(autapse.Network([[0.5]], [[1.0]]))\n"
+        "q.run(np.ones((1000, 1)))\n"
+        "sys.exit('numba' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kernel": "fast"}, "kernel must be auto, numpy or compiled, not 'fast'"),
+        ({"threads": 0}, "threads must be at least 1, not 0"),
+    ],
+)
+def test_refused_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        run(some(), np.zeros((1, 1, 2), int), **options)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autapse.cli import board, circuit, compare, demo, model, simulate, theory
+from autapse.cli import bench, board, circuit, compare, demo, model, simulate, theory
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -32,7 +32,7 @@ for command in (
     theory.zoo,
     circuit.circuit,
     compare.compare,
-    simulate.bench,
+    bench.bench,
 ):
     app.command()(command)
 

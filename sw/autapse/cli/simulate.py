@@ -1,4 +1,4 @@
-"""Commands that run a network: run, verify, export, bench."""
+"""Commands that run a network: run, verify, export."""
 
 from __future__ import annotations
 
@@ -154,35 +154,3 @@ def export(
     q = read_quantized(file)
     export_network(q, output, lanes=min(lanes, q.units + q.outputs), steps=steps, seed=seed)
     out.print(f"{output}: autapse_core.v, vectors.json, test_core.py, run.py, README.md")
-
-
-def bench(
-    repetitions: Annotated[int, typer.Option(help="Repetitions of each measurement.", min=1)] = 5,
-    as_json: Json = False,
-) -> None:
-    """Measure the integer model beside a plain float32 NumPy loop of the same network, in one run.
-
-    Ratios can be quoted; absolute figures belong to this machine at this moment. On a busy machine set
-    OPENBLAS_NUM_THREADS=1: a matrix product that waits for its second thread says nothing.
-    """
-    from autapse.benchmark import model_throughput
-
-    with working("measuring", as_json):
-        results = [model_throughput(batch=batch, repetitions=repetitions) for batch in (1, 1024)]
-
-    def table() -> Any:
-        from rich.table import Table
-
-        shown = Table("batch", "float32 loop", "8 bits", "ratio", "16 bits", "ratio", title="steps/s, N = 50, M = 2")
-        for r in results:
-            shown.add_row(
-                str(r.batch),
-                f"{r.float32:,.0f}",
-                f"{r.model8:,.0f}",
-                f"{r.ratio8:.2f}",
-                f"{r.model16:,.0f}",
-                f"{r.ratio16:.2f}",
-            )
-        return shown
-
-    emit(as_json, {"model_throughput": [asdict(r) for r in results]}, table)

@@ -1,0 +1,167 @@
+"""The integer model compiled by numba: the operations of `autapse.kernel` on the same floats, without its passes.
+
+Every float here is an integer that its type holds exactly, or one of the products that are rounded at once. So neither
+the order of a sum nor a fused multiply-add can change a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from autapse.fixed import IntArray
+from autapse.kernel import Kernel
+from autapse.quantized import QuantizedNetwork
+
+#: Up to so many sequences run one after the other; more of them share a matrix product.
+FEW = 16
+_UNROLLED = 4  # columns that one pass over the sums adds
+_ALIGNED = 8  # the sums are padded to a multiple of this
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Array = NDArray[Any]
+#: Table of the codes from -top to top, or an empty one; scale of the rounding; low, top.
+Activation = tuple[Array, Any, Any, Any]
+#: d and g, empty for a plain update; for the kept and the multiplied state, scales of the rounding and largest codes.
+Leak = tuple[Array, Array, float, float, float, float]
+
+
+def _compile(function: Callable[P, R]) -> Callable[P, R]:
+    try:
+        return njit(cache=True, nogil=True, fastmath={"contract"})(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return njit(nogil=True, fastmath={"contract"})(function)
+
+
+class CompiledKernel(Kernel):
+    """The kernel of one network. Its first run compiles, or loads what was compiled before."""
+
+    def __init__(self, q: QuantizedNetwork) -> None:
+        super().__init__(q)
+        rows, columns = self.weights.shape
+        self.columns = np.zeros((-(-columns // _UNROLLED) * _UNROLLED, -(-rows // _ALIGNED) * _ALIGNED), self.dtype)
+        self.columns[:columns, :rows] = self.weights.T
+        self.index = np.int32
+        low, top = (self.low, self.top) if self.table is None else (-self.limit, self.limit)
+        # Results in 16 bits keep more of a large table in the cache; those of a small one are read faster in 32.
+        code = np.int16 if self.dtype is np.float64 and q.activation.out.bits <= 16 else np.int32
+        table = np.zeros(0, code) if self.table is None else self.table.astype(code)
+        self.activation = (table, self.scale, low, top)
+        none = np.zeros(0)
+        self.leak = (none, none, 1.0, 1.0, 0.0, 0.0)
+        if self.formats.leak is not None:
+            tops = float(self.formats.state.max_code), float(self.formats.h.max_code)
+            self.leak = (self.d, self.g, self.leak_scale, self.guard_scale, *tops)
+
+    def run(self, x: IntArray, kept: IntArray, z: IntArray, h: IntArray | None) -> None:
+        """See :meth:`autapse.kernel.Kernel.run`."""
+        if len(x) > FEW:
+            super().run(x, kept, z, h)
+            return
+        # One type for each argument, read-only or not, narrow or not: or numba would compile again.
+        codes = np.array(x, dtype=np.int64, order="C")
+        states = np.empty((len(x), 0, self.units), np.int64) if h is None else h
+        _sequences(codes, kept, z, states, self.columns, self.activation, self.leak)
+
+    def _update(
+        self, sums: NDArray[Any], new: NDArray[Any], wide: NDArray[np.float64] | None, index: NDArray[Any]
+    ) -> None:
+        _activate_rows(sums, new if wide is None else sums, index, self.activation)
+        if wide is not None:
+            _leak_rows(sums, wide, new, self.leak)
+
+
+@_compile
+def _activate(sums: Array, y: Array, index: Array, activation: Activation) -> None:
+    """Results `y` of the sums, all of one length. Two passes, because the second is not a vector operation."""
+    table, scale, low, top = activation
+    if table.size == 0:
+        for i in range(sums.size):
+            y[i] = min(max(np.rint(sums[i] * scale), low), top)
+        return
+    for i in range(sums.size):
+        index[i] = np.int32(min(max(np.rint(sums[i] * scale), low), top) + top)
+    for i in range(sums.size):
+        y[i] = table[np.uint32(index[i])]
+
+
+@_compile
+def _multiplied(wide: Any, scale: float, top: float) -> Any:
+    """The multiplied state of a kept one."""
+    return min(max(np.rint(wide * scale), -top), top)
+
+
+@_compile
+def _leaked(wide: Any, y: Any, d: Any, g: Any, scale: float, top: float) -> Any:
+    """The new kept state of a leaky unit."""
+    return min(max(np.rint((d * wide + g * y) * scale), -top), top)
+
+
+@_compile
+def _activate_rows(sums: Array, y: Array, index: Array, activation: Activation) -> None:
+    _activate(sums.ravel(), y.ravel(), index.ravel(), activation)  # views, because all are contiguous
+
+
+@_compile
+def _leak_rows(y: Array, wide: Array, new: Array, leak: Leak) -> None:
+    d, g, leak_scale, guard_scale, state_top, h_top = leak
+    for i in range(y.shape[0]):
+        for s in range(y.shape[1]):
+            wide[i, s] = _leaked(wide[i, s], y[i, s], d[i], g[i], leak_scale, state_top)
+            new[i, s] = _multiplied(wide[i, s], guard_scale, h_top)
+
+
+@_compile
+def _product(columns: Array, operands: Array, sums: Array) -> None:
+    """The sums columns.T @ operands."""
+    sums[:] = 0
+    for k in range(0, len(columns), _UNROLLED):
+        a, b, c, d = operands[k], operands[k + 1], operands[k + 2], operands[k + 3]
+        for i in range(sums.size):
+            sums[i] += (a * columns[k, i] + b * columns[k + 1, i]) + (c * columns[k + 2, i] + d * columns[k + 3, i])
+
+
+@_compile
+def _sequences(
+    x: IntArray, kept: IntArray, z: IntArray, h: IntArray, columns: Array, activation: Activation, leak: Leak
+) -> None:
+    """Run sequences one after the other."""
+    batch, steps, m = x.shape
+    n = kept.shape[1]
+    d, g, leak_scale, guard_scale, state_top, h_top = leak
+    operands = np.zeros(len(columns), columns.dtype)
+    sums = np.empty(columns.shape[1], columns.dtype)
+    new = operands[m + 1 : m + 1 + n]
+    wide = np.empty(n)
+    index = np.empty(n, np.int32)
+    operands[m] = 1
+    for s in range(batch):
+        for i in range(n):
+            wide[i] = kept[s, i]
+            new[i] = _multiplied(wide[i], guard_scale, h_top) if d.size else wide[i]
+        for t in range(steps + 1):  # the last pass has the readout of the last step only
+            if t < steps:
+                for k in range(m):
+                    operands[k] = x[s, t, k]
+            _product(columns, operands, sums)
+            if t > 0:
+                for o in range(z.shape[2]):
+                    z[s, t - 1, o] = np.int64(sums[n + o])
+            if t == steps:
+                break
+            _activate(sums[:n], sums[:n] if d.size else new, index, activation)
+            if d.size:
+                for i in range(n):
+                    wide[i] = _leaked(wide[i], sums[i], d[i], g[i], leak_scale, state_top)
+                    new[i] = _multiplied(wide[i], guard_scale, h_top)
+            if h.shape[1] > 0:
+                for i in range(n):
+                    h[s, t, i] = np.int64(wide[i] if d.size else new[i])
+        for i in range(n):
+            kept[s, i] = np.int64(wide[i] if d.size else new[i])
