@@ -11,6 +11,7 @@ from pathlib import Path
 from autapse.errors import MissingToolError
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board
+from autapse_boards.limits import limits
 from autapse_boards.pll import Clocking
 from autapse_boards.timing import Timing, read_timing
 from autapse_boards.tools import INSTALL, Progress, Tool, find, run
@@ -84,7 +85,7 @@ class Flow:
         # ice40_dsp in yosys 0.70 takes SB_MAC16 that are there already for its own, packs what stands behind them into
         # the block, and loses lanes: so it runs only where multipliers are to be inferred.
         inferred = self.form == GENERIC.name and self.board.key == "up5k"
-        options = " ".join((*self.board.synth, *(("-dsp",) if inferred else ())))
+        options = " ".join((*self.board.part.synth, *(("-dsp",) if inferred else ())))
         script = f"read_rtlil top.il\nsynth_{self.board.family} {options} -top top -json top.json\nstat\n"
         (folder / "synthesis.ys").write_text(script)
         args = ("-q", "-l", "synthesis.log", "-s", "synthesis.ys")
@@ -95,7 +96,7 @@ class Flow:
         self.tell("place and route")
         ecp5 = self.board.family == "ecp5"
         args = [
-            *self.board.nextpnr,
+            *self.board.part.nextpnr,
             *("--json", "top.json"),
             *("--lpf" if ecp5 else "--pcf", _CONSTRAINTS[self.board.family]),
             *("--textcfg" if ecp5 else "--asc", _ROUTED[self.board.family]),
@@ -104,7 +105,7 @@ class Flow:
             *("--seed", str(seed), "--timing-allow-fail"),
         ]
         self.seconds["place_route"] += run(self.tools["nextpnr"], args, folder, "place_route.log", self.tell)
-        return read_timing(folder / "timing.json", self.board.family)
+        return read_timing(folder / "timing.json", self.board.family, limits(self.board.part, folder / "top.json"))
 
     def pack(self, folder: Path) -> str:
         """The bitstream of a routed design; returns its name."""

