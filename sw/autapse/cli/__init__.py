@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autapse.cli import board, circuit, compare, demo, model, simulate, theory, virtual
+from autapse.cli import board, circuit, compare, demo, flash, model, simulate, theory, virtual
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ for command in (
     board.boards,
     board.build,
     virtual.virtual,
+    flash.flash,
     theory.analyze,
     theory.zoo,
     circuit.circuit,
