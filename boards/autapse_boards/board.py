@@ -7,25 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from autapse.errors import AutapseError
+from autapse_boards.bridge import Bridge
+from autapse_boards.parts import ECP5_RAM_SHAPES, ICE40_RAM_SHAPES, Part, Resources
+from autapse_boards.programmers import Programmer
 
-
-@dataclass(frozen=True)
-class Resources:
-    """What a device has, or a design needs.
-
-    Attributes
-    ----------
-    logic
-        Logic cells: a four-input table and a flip-flop each.
-    dsps
-        Multiplier blocks: SB_MAC16 (16x16 or two 8x8) on iCE40 UltraPlus, MULT18X18D on ECP5.
-    rams
-        Block RAMs.
-    """
-
-    logic: int
-    dsps: int
-    rams: int
+__all__ = ["ECP5_RAM_SHAPES", "ICE40_RAM_SHAPES", "Board", "Resources", "baud_rate", "get_board"]
 
 
 @dataclass(frozen=True)
@@ -36,62 +22,77 @@ class Board:
     ----------
     name, title
         What the user types, and what it is called.
-    family
-        ``ice40`` or ``ecp5``: which tools, and which PLL.
-    device
-        The FPGA, as its maker calls it.
-    resources
-        What the FPGA has.
-    ram_shapes
-        Depth and width of the ways in which a block RAM can be used as simple dual-port memory.
+    part
+        Its FPGA.
     clock, clock_hz
         Name of the clock in amaranth-boards, and its frequency.
-    pad_pll
-        iCE40 only: the clock enters at the pad of a PLL.
     platform
         Makes the platform of amaranth-boards, which is imported only then.
-    synth
-        Options of yosys' ``synth_ice40`` or ``synth_ecp5``.
-    nextpnr
-        Options of nextpnr that name the device.
-    forms
-        Forms of lanes that the device has blocks for, from :data:`autapse_hw.lanes.FORMS`: the preferred first.
-    limit_hz
-        The fastest clock that is tried: timing models stop being believable beyond it.
-    uart, led
-        Names and numbers of the serial line and the activity LED in amaranth-boards.
-    baud
-        Rate of the serial line. One megabaud is exact for the boards' USB bridges (FT2232H, FT231X), and within 1 %
-        of a whole number of clock cycles for every clock that a build picks.
+    bridge, wiring
+        What makes a serial port of the board's UART, and where it is: for the user who connects it.
+    programmers
+        The programs that can load a bitstream into it: the preferred first.
+    pad_pll
+        iCE40 only: the clock enters at the pad of a PLL.
+    uart
+        Name and number of the serial line in amaranth-boards.
+    led
+        Name and number of the activity LED, and the colour of one that has several; None if there is none.
+    reset
+        Name and number of the button that resets the design; None if there is none.
     """
 
     name: str
     title: str
-    family: str
-    device: str
-    resources: Resources
-    ram_shapes: tuple[tuple[int, int], ...]
+    part: Part
     clock: str
     clock_hz: int
     platform: Callable[[], Any]
-    synth: tuple[str, ...]
-    nextpnr: tuple[str, ...]
-    forms: tuple[str, ...]
-    limit_hz: int
+    bridge: Bridge
+    wiring: str
+    programmers: tuple[Programmer, ...]
     pad_pll: bool = False
     uart: tuple[str, int] = ("uart", 0)
-    led: tuple[str, int] = ("led", 0)
-    baud: int = 1_000_000
+    led: tuple[str, int] | tuple[str, int, str] | None = ("led", 0)
+    reset: tuple[str, int] | None = None
+
+    @property
+    def family(self) -> str:
+        """``ice40`` or ``ecp5``."""
+        return self.part.family
 
     @property
     def key(self) -> str:
-        """The kind of device: ``up5k``, ``hx8k`` or ``ecp5``; iCE40s with and without multipliers differ in speed."""
-        return self.family if self.family == "ecp5" else "up5k" if self.resources.dsps else "hx8k"
+        """The kind of device: ``up5k``, ``hx8k`` or ``ecp5``."""
+        return self.part.key
+
+    @property
+    def device(self) -> str:
+        """The FPGA, as its maker calls it."""
+        return self.part.name
+
+    @property
+    def resources(self) -> Resources:
+        """What the FPGA has."""
+        return self.part.resources
+
+    @property
+    def ram_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Depth and width of the ways in which a block RAM can be used as simple dual-port memory."""
+        return self.part.ram_shapes
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """Forms of lanes that the device has blocks for: the preferred first."""
+        return self.part.forms
 
 
-#: Simple dual-port shapes of the 4 kbit block RAM of iCE40, and of the 18 kbit one of ECP5.
-ICE40_RAM_SHAPES = ((256, 16), (512, 8), (1024, 4), (2048, 2))
-ECP5_RAM_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+def baud_rate(board: Board, clock_hz: float) -> int:
+    """Rate of the board's serial line when its design runs at this clock; AutapseError if the clock makes none."""
+    rate = board.bridge.best_rate(clock_hz)
+    if rate is None:
+        raise AutapseError(f"{board.name}: a clock of {clock_hz / 1e6:g} MHz makes no rate of its {board.bridge.name}")
+    return rate
 
 
 def get_board(board: str | Board) -> Board:

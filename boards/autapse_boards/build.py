@@ -12,16 +12,15 @@ from autapse.errors import AutapseError, ToolFailedError
 from autapse.files import folder_beside
 from autapse.protocol import OVERHEAD, Command
 from autapse.quantized import QuantizedNetwork
-from autapse_boards.board import Board, get_board
+from autapse_boards.board import Board, baud_rate, get_board
 from autapse_boards.fit import Plan, fit
 from autapse_boards.flow import Flow, Routed
+from autapse_boards.limits import clock_limit, lowest
 from autapse_boards.pll import Clocking, rates_up_to
 from autapse_boards.report import REPORT_FILE, Attempt, Report
 from autapse_boards.tools import Progress
 from autapse_hw.tiling import Tiling
 
-#: Relative error of the device's baud rate that is accepted: both ends together may be off by 2 %.
-MAX_BAUD_ERROR = 0.01
 _TRIES = 3
 # A faster clock is worth another run only from this gain on.
 _GAIN = 1.04
@@ -97,15 +96,10 @@ def build(
 
 
 def usable_rates(board: Board, limit_hz: float) -> list[Clocking]:
-    """PLL settings up to `limit_hz`, fastest first, whose clock also makes the board's baud rate."""
-    from autapse_hw.uart import MIN_DIVISOR, baud_error
-
-    rates = rates_up_to(board.family, board.clock_hz, min(limit_hz, board.limit_hz))
-    return [
-        r
-        for r in rates
-        if r.frequency >= MIN_DIVISOR * board.baud and abs(baud_error(float(r.frequency), board.baud)) <= MAX_BAUD_ERROR
-    ]
+    """PLL settings up to `limit_hz`, fastest first, whose clock also makes a baud rate of the board's bridge."""
+    fastest = clock_limit(board.part).hz or limit_hz
+    rates = rates_up_to(board.family, board.clock_hz, min(limit_hz, fastest))
+    return [r for r in rates if board.bridge.best_rate(float(r.frequency)) is not None]
 
 
 def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: int, attempts: list[Attempt]) -> _Best:
@@ -124,14 +118,14 @@ def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: i
         start = time.monotonic()
         routed = flow.run(clocking, folder, tried)
         clock = float(clocking.frequency)
-        attempts.append(Attempt(clock, routed.timing.fmax_hz, tried, round(time.monotonic() - start, 3)))
-        flow.tell(f"{clock / 1e6:.2f} MHz tried, {routed.timing.fmax_hz / 1e6:.2f} MHz achieved")
+        attempts.append(Attempt(clock, routed.timing.allowed_hz, tried, round(time.monotonic() - start, 3)))
+        flow.tell(f"{clock / 1e6:.2f} MHz tried, {routed.timing.allowed_hz / 1e6:.2f} MHz achieved")
         if attempts[-1].met:
             if best is None or clocking.frequency > best.clocking.frequency:
                 best = _Best(clocking, routed, folder)
             if frequency is not None:
                 break
-            following = usable_rates(flow.board, min(routed.timing.fmax_hz, missed * 0.999))
+            following = usable_rates(flow.board, min(routed.timing.allowed_hz, missed * 0.999))
             if not following or following[0].frequency < _GAIN * best.clocking.frequency:
                 break
             clocking = following[0]
@@ -140,7 +134,7 @@ def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: i
             if best is not None:
                 break
             if frequency is None:
-                limit = routed.timing.fmax_hz * _MARGINS.get(number + 1, 1.0)
+                limit = routed.timing.allowed_hz * _MARGINS.get(number + 1, 1.0)
                 following = usable_rates(flow.board, min(limit, missed * 0.999))
                 if not following:
                     break
@@ -174,6 +168,8 @@ def _report(
     frames = (identity.request_bytes(Command.STEP) + OVERHEAD, identity.answer_bytes(Command.STEP) + OVERHEAD)
     bits = 10 * sum(n + 1 + n // 254 + 1 for n in frames)
     timing = best.routed.timing
+    baud = baud_rate(board, clock)
+    limit = lowest(timing.limits)
     return Report(
         board=board.name,
         device=board.device,
@@ -188,15 +184,17 @@ def _report(
         activation=q.activation.describe(),
         overflow_proof=q.overflow_proof(),
         clock_hz=clock,
-        fmax_hz=timing.fmax_hz,
-        limit_hz=board.limit_hz,
+        fmax_hz=timing.allowed_hz,
+        timing_hz=timing.fmax_hz,
+        clamped_by=limit if limit is not None and timing.allowed_hz < timing.fmax_hz else None,
+        limits=timing.limits,
         critical_path=timing.path,
         cycles_per_step=cycles,
         steps_per_second=clock / cycles,
         step_seconds=cycles / clock,
-        baud=board.baud,
-        baud_error=baud_error(clock, board.baud),
-        round_trip_seconds=bits / board.baud + cycles / clock,
+        baud=baud,
+        baud_error=baud_error(clock, baud),
+        round_trip_seconds=bits / baud + cycles / clock,
         estimated=asdict(plan.needed),
         resources=timing.resources,
         seconds={stage: round(seconds, 3) for stage, seconds in flow.seconds.items()},

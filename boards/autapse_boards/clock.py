@@ -23,12 +23,18 @@ class ClockGenerator(Elaboratable):
         Port of the board's clock, an :class:`amaranth.lib.io.SingleEndedPort`.
     pad
         iCE40 only: the clock pin is the PLL's own pad, which nothing else may then read (SB_PLL40_PAD).
+
+    Attributes
+    ----------
+    restart
+        A signal, asynchronous: while it is high, as while a button is pressed, and 15 µs longer, reset lasts.
     """
 
     def __init__(self, clocking: Clocking, port: Any, *, pad: bool = False) -> None:
         self.clocking = clocking
         self.port = port
         self.pad = pad
+        self.restart = Signal()
 
     def elaborate(self, platform: object) -> Module:
         """The reset's timer runs in a domain without reset, cleared while the PLL is not locked."""
@@ -54,7 +60,7 @@ class ClockGenerator(Elaboratable):
                     m.d.comb += [clk.eq(buffer.i), locked.eq(1)]
 
         steady = Signal()
-        m.submodules.lock = FFSynchronizer(locked, steady, o_domain="por")
+        m.submodules.lock = FFSynchronizer(locked & ~self.restart, steady, o_domain="por")
         cycles = int(HOLD_SECONDS * self.clocking.frequency) + 1
         timer = Signal(range(cycles + 1))
         reset = Signal(init=1)

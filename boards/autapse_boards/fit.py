@@ -203,9 +203,9 @@ def fits(shape: Shape, board: Board, form: str | None = None) -> bool:
 
 
 @lru_cache(maxsize=128)
-def largest_units(board_name: str, bits: int, inputs: int = 2, outputs: int = 1) -> int:
+def largest_units(board: str | Board, bits: int, inputs: int = 2, outputs: int = 1) -> int:
     """The most units of a plain tanh network, of `bits` bits throughout, that the board holds; 0 if none."""
-    board = get_board(board_name)
+    board = get_board(board)
     return _largest(board, lambda n: Shape.typical(n, bits, inputs, outputs))
 
 

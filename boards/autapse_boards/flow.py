@@ -13,6 +13,7 @@ from autapse.errors import MissingToolError
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board
 from autapse_boards.contents import places
+from autapse_boards.limits import limits
 from autapse_boards.pll import Clocking
 from autapse_boards.timing import Timing, read_timing
 from autapse_boards.tools import INSTALL, Progress, Tool, find, run
@@ -88,7 +89,7 @@ class Flow:
         # ice40_dsp in yosys 0.70 takes SB_MAC16 that are there already for its own, packs what stands behind them into
         # the block, and loses lanes: so it runs only where multipliers are to be inferred.
         inferred = self.form == GENERIC.name and self.board.key == "up5k"
-        options = " ".join((*self.board.synth, *(("-dsp",) if inferred else ())))
+        options = " ".join((*self.board.part.synth, *(("-dsp",) if inferred else ())))
         script = f"read_rtlil top.il\nsynth_{self.board.family} {options} -top top -json top.json\nstat\n"
         (folder / "synthesis.ys").write_text(script)
         args = ("-q", "-l", "synthesis.log", "-s", "synthesis.ys")
@@ -99,7 +100,7 @@ class Flow:
         self.tell("place and route")
         ecp5 = self.board.family == "ecp5"
         args = [
-            *self.board.nextpnr,
+            *self.board.part.nextpnr,
             *("--json", "top.json"),
             *("--lpf" if ecp5 else "--pcf", _CONSTRAINTS[self.board.family]),
             *("--textcfg" if ecp5 else "--asc", _ROUTED[self.board.family]),
@@ -112,7 +113,7 @@ class Flow:
         found = places(folder / "routed.json", self.board.family)
         (folder / "routed.json").unlink()
         (folder / "memories.json").write_text(json.dumps(found, indent=1) + "\n")
-        return read_timing(folder / "timing.json", self.board.family)
+        return read_timing(folder / "timing.json", self.board.family, limits(self.board.part, folder / "top.json"))
 
     def pack(self, folder: Path) -> str:
         """The bitstream of a routed design; returns its name."""

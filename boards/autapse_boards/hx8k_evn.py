@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autapse_boards.board import ICE40_RAM_SHAPES, Board, Resources
+from autapse_boards.board import Board
+from autapse_boards.bridge import FT2232H
+from autapse_boards.parts import ice40
+from autapse_boards.programmers import ICE40_GENERIC, ICEPROG
 
 
 def _platform() -> Any:
@@ -16,15 +19,11 @@ def _platform() -> Any:
 HX8K_EVN = Board(
     name="ice40_hx8k_b_evn",
     title="Lattice iCE40-HX8K breakout board",
-    family="ice40",
-    device="iCE40HX8K-CT256",
-    resources=Resources(logic=7680, dsps=0, rams=32),
-    ram_shapes=ICE40_RAM_SHAPES,
+    part=ice40("iCE40HX8K", "CT256"),
     clock="clk12",
     clock_hz=12_000_000,
     platform=_platform,
-    synth=("-device", "hx"),
-    nextpnr=("--hx8k", "--package", "ct256"),
-    forms=("generic",),
-    limit_hz=200_000_000,
+    bridge=FT2232H,
+    wiring="the board's USB plug, its second port",
+    programmers=(ICEPROG, ICE40_GENERIC),
 )

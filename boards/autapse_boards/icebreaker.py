@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autapse_boards.board import ICE40_RAM_SHAPES, Board, Resources
+from autapse_boards.board import Board
+from autapse_boards.bridge import FT2232H
+from autapse_boards.parts import ice40
+from autapse_boards.programmers import ICE40_GENERIC, ICEPROG
 
 
 def _platform() -> Any:
@@ -16,16 +19,13 @@ def _platform() -> Any:
 ICEBREAKER = Board(
     name="icebreaker",
     title="1BitSquared iCEBreaker",
-    family="ice40",
-    device="iCE40UP5K-SG48",
-    resources=Resources(logic=5280, dsps=8, rams=30),
-    ram_shapes=ICE40_RAM_SHAPES,
+    part=ice40("iCE40UP5K", "SG48"),
     clock="clk12",
     clock_hz=12_000_000,
     platform=_platform,
-    synth=("-device", "u"),
-    nextpnr=("--up5k", "--package", "sg48"),
-    forms=("mac8x8", "mac16sum", "mac16", "generic"),
-    limit_hz=100_000_000,
+    bridge=FT2232H,
+    wiring="the board's USB plug, its second port",
+    programmers=(ICEPROG, ICE40_GENERIC),
     pad_pll=True,
+    reset=("button", 0),
 )

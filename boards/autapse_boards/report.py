@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from autapse.errors import FileFormatError
+from autapse_boards.limits import Limit
 
 REPORT_FORMAT = "autapse-build"
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 REPORT_FILE = "report.json"
 
 
@@ -62,8 +63,10 @@ class Report:
         The network, and the core made for it.
     overflow_proof
         The figures that show that the accumulator cannot overflow.
-    clock_hz, fmax_hz, limit_hz
-        Clock of the core; the fastest that nextpnr's timing allows; the fastest that is tried on this board.
+    clock_hz, fmax_hz, timing_hz
+        Clock of the core; the fastest that is allowed; the fastest that nextpnr's timing alone would allow.
+    clamped_by, limits
+        The data sheet's limit that keeps `fmax_hz` below `timing_hz`, if one does; all limits of the blocks in it.
     critical_path
         The slowest path, where nextpnr names one.
     cycles_per_step, steps_per_second, step_seconds
@@ -97,7 +100,9 @@ class Report:
     overflow_proof: Mapping[str, int]
     clock_hz: float
     fmax_hz: float
-    limit_hz: float
+    timing_hz: float
+    clamped_by: Limit | None
+    limits: tuple[Limit, ...]
     critical_path: tuple[Hop, ...]
     cycles_per_step: int
     steps_per_second: float
@@ -136,6 +141,8 @@ class Report:
             raise FileFormatError(f"{path}: version {version}, and this program reads {REPORT_VERSION}")
         try:
             data["critical_path"] = tuple(Hop(**hop) for hop in data["critical_path"])
+            data["limits"] = tuple(Limit(**limit) for limit in data["limits"])
+            data["clamped_by"] = None if data["clamped_by"] is None else Limit(**data["clamped_by"])
             data["attempts"] = tuple(Attempt(**attempt) for attempt in data["attempts"])
             data["resources"] = {name: Use(**use) for name, use in data["resources"].items()}
             return cls(**data)
@@ -163,7 +170,7 @@ def _lines(r: Report) -> list[tuple[str, str]]:
     lines = [
         ("board", f"{r.board} ({r.device})"),
         ("model", f"{r.model_hash}: {r.units} units, {r.inputs} inputs, {r.outputs} outputs, {r.activation}"),
-        ("clock", f"{r.clock_hz / 1e6:.3f} MHz; timing allows {r.fmax_hz / 1e6:.1f} MHz"),
+        ("clock", f"{r.clock_hz / 1e6:.3f} MHz; {_allowed(r)}"),
         ("core", f"{_lanes(r)}, {r.lane_form}, {r.cycles_per_step} cycles a step"),
         ("speed", f"{r.steps_per_second:,.0f} steps/s, {r.step_seconds * 1e6:.2f} µs a step"),
         ("serial line", f"{r.baud:,} baud ({r.baud_error:+.2%}), {r.round_trip_seconds * 1e6:.0f} µs a round trip"),
@@ -180,3 +187,16 @@ def _lines(r: Report) -> list[tuple[str, str]]:
 def _lanes(r: Report) -> str:
     """Lanes, and how they are laid."""
     return f"{r.lanes} lanes" if r.tiling == str(r.lanes) else f"{r.lanes} lanes ({r.tiling})"
+
+
+def _allowed(r: Report) -> str:
+    """The fastest clock, and by whom."""
+    if r.clamped_by is None:
+        text = f"timing allows {r.fmax_hz / 1e6:.1f} MHz"
+    else:
+        text = (
+            f"the data sheet allows {r.fmax_hz / 1e6:.1f} MHz ({r.clamped_by.block}: {r.clamped_by.source}), "
+            f"timing alone {r.timing_hz / 1e6:.1f} MHz"
+        )
+    unknown = [limit.block for limit in r.limits if limit.hz is None]
+    return text + (f"; no figure for {', '.join(unknown)}" if unknown else "")

@@ -21,6 +21,7 @@ from autapse_boards.contents import Design, exchange_netlist, exchange_routed
 from autapse_boards.flow import Flow
 from autapse_boards.report import REPORT_FILE, Report
 from autapse_boards.tools import Progress
+from autapse_hw.tiling import Tiling
 
 
 def reweight(
@@ -60,7 +61,9 @@ def reweight(
         raise FileFormatError(f"{folder}: does not say where its memories are; build it anew")
     current = load_quantized(folder / report.files["network"])
     _check_shape(folder, current, q)
-    flow = Flow(q, get_board(board or report.board), report.lanes, report.lane_form, progress or (lambda line: None))
+    flow = Flow(
+        q, get_board(board or report.board), Tiling.of(report.tiling), report.lane_form, progress or (lambda line: None)
+    )
     family, names = flow.board.family, report.files
     with folder_beside(folder, REPORT_FILE) as work:
         shutil.copytree(folder, work, dirs_exist_ok=True)

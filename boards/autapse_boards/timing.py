@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autapse.errors import ToolFailedError
+from autapse_boards.limits import Limit, lowest
 from autapse_boards.report import Hop, Use
 
 # The names that nextpnr gives to what we count.
@@ -32,15 +33,24 @@ class Timing:
         The slowest path of that clock.
     resources
         Used and available, by our names.
+    limits
+        What the data sheets say of the blocks in the design.
     """
 
     fmax_hz: float
     target_hz: float
     path: tuple[Hop, ...]
     resources: Mapping[str, Use]
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def allowed_hz(self) -> float:
+        """The fastest clock that both nextpnr and the data sheets allow."""
+        limit = lowest(self.limits)
+        return self.fmax_hz if limit is None or limit.hz is None else min(self.fmax_hz, limit.hz)
 
 
-def read_timing(path: Path, family: str) -> Timing:
+def read_timing(path: Path, family: str, limits: tuple[Limit, ...] = ()) -> Timing:
     """Read the file that ``nextpnr --report`` wrote; ToolFailedError if it is not as expected.
 
     The core's clock is the only one that drives flip-flops. Where nextpnr lists several, the slowest against its
@@ -59,6 +69,7 @@ def read_timing(path: Path, family: str) -> Timing:
                 for ours, theirs in _RESOURCES[family].items()
                 if theirs in used
             },
+            limits=limits,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ToolFailedError(f"nextpnr's report {path.name} is not as expected: {error!r}") from error

@@ -6,7 +6,7 @@ from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
 
 from autapse.quantized import QuantizedNetwork
-from autapse_boards.board import Board
+from autapse_boards.board import Board, baud_rate
 from autapse_boards.clock import ClockGenerator
 from autapse_boards.pll import Clocking
 from autapse_hw.system import System
@@ -40,13 +40,20 @@ class Top(Elaboratable):
         m.domains.sync = ClockDomain("sync")
         frequency = float(self.clocking.frequency)
         clock = platform.request(self.board.clock, dir="-")
-        m.submodules.clock = ClockGenerator(self.clocking, clock, pad=self.board.pad_pll)
-        divisor = divisor_for(frequency, self.board.baud)
+        m.submodules.clock = generator = ClockGenerator(self.clocking, clock, pad=self.board.pad_pll)
+        divisor = divisor_for(frequency, baud_rate(self.board, frequency))
         m.submodules.system = system = System(self.q, self.tiling, frequency, divisor, self.form)
 
         uart = platform.request(*self.board.uart, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
-        m.submodules.led = led = io.Buffer(io.Direction.Output, platform.request(*self.board.led, dir="-"))
-        m.d.comb += [system.rx.eq(rx.i), tx.o.eq(system.tx), led.o.eq(system.activity)]
+        m.d.comb += [system.rx.eq(rx.i), tx.o.eq(system.tx)]
+        if self.board.led is not None:
+            name, number, *colour = self.board.led
+            port = platform.request(name, number, dir="-")
+            m.submodules.led = led = io.Buffer(io.Direction.Output, getattr(port, colour[0]) if colour else port)
+            m.d.comb += led.o.eq(system.activity)
+        if self.board.reset is not None:
+            m.submodules.button = button = io.Buffer(io.Direction.Input, platform.request(*self.board.reset, dir="-"))
+            m.d.comb += generator.restart.eq(button.i)
         return m

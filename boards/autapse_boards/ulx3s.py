@@ -5,15 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from autapse_boards.board import ECP5_RAM_SHAPES, Board, Resources
-
-# Four-input tables, MULT18X18D, block RAMs. The open tools treat the 12F as the 25F that it is made from.
-_SIZES = {
-    "12F": Resources(logic=24_288, dsps=28, rams=56),
-    "25F": Resources(logic=24_288, dsps=28, rams=56),
-    "45F": Resources(logic=43_848, dsps=72, rams=108),
-    "85F": Resources(logic=83_640, dsps=156, rams=208),
-}
+from autapse_boards.board import Board
+from autapse_boards.bridge import FT231X
+from autapse_boards.parts import ecp5
+from autapse_boards.programmers import Programmer
 
 
 def _platform(size: str) -> Any:
@@ -26,20 +21,17 @@ def _board(size: str, name: str) -> Board:
     return Board(
         name=name,
         title=f"Radiona ULX3S {size}",
-        family="ecp5",
-        device=f"LFE5U-{size}-6BG381C",
-        resources=_SIZES[size],
-        ram_shapes=ECP5_RAM_SHAPES,
+        part=ecp5(f"LFE5U-{size}", "BG381", "6"),
         clock="clk25",
         clock_hz=25_000_000,
         platform=partial(_platform, size),
-        synth=(),
-        nextpnr=(f"--{size[:2]}k", "--package", "CABGA381", "--speed", "6"),
-        forms=("mult18", "generic"),
-        limit_hz=225_000_000,
+        bridge=FT231X,
+        wiring="the board's plug US1",
+        programmers=(Programmer("openFPGALoader", sram=("-b", "ulx3s"), flash=("-b", "ulx3s", "-f")),),
+        reset=("button_fire", 0),
     )
 
 
-ULX3S = tuple(_board(size, f"ulx3s_{size.lower()}") for size in _SIZES)
+ULX3S = tuple(_board(size, f"ulx3s_{size.lower()}") for size in ("12F", "25F", "45F", "85F"))
 #: Without a size in the name, the largest.
 ULX3S_DEFAULT = _board("85F", "ulx3s")

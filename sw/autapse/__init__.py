@@ -19,6 +19,7 @@ from autapse.quantize import quantize
 from autapse.quantized import QuantizedNetwork, load_quantized
 
 if TYPE_CHECKING:
+    VirtualBoard: Any
     build: Any
     reweight: Any
     verify: Any
@@ -29,6 +30,7 @@ __all__ = [
     "Network",
     "QuantizedNetwork",
     "Trajectory",
+    "VirtualBoard",
     "build",
     "load",
     "load_quantized",
@@ -39,7 +41,12 @@ __all__ = [
 
 # The calls that lead up into other packages are looked up when they are used: importing autapse needs numpy and
 # amaranth only, and autapse itself stays below the packages that build on it.
-_ABOVE = {"build": "autapse_boards", "reweight": "autapse_boards", "verify": "autapse_sim"}
+_ABOVE = {
+    "build": "autapse_boards",
+    "reweight": "autapse_boards",
+    "verify": "autapse_sim",
+    "VirtualBoard": "autapse_sim",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autapse.activation import design
-from autapse.errors import DoesNotFitError
+from autapse.errors import AutapseError, DoesNotFitError
 from autapse.fixed import Format
 from autapse.network import Network
 from autapse.quantize import quantize
@@ -14,6 +14,7 @@ from autapse_boards import BOARDS, Shape, boards_table, fit, largest_units, summ
 from autapse_boards.board import ECP5_RAM_SHAPES, ICE40_RAM_SHAPES
 from autapse_boards.costs import CLOCKS, memory_blocks, needed
 from autapse_boards.fit import choose_form, fits, shortage
+from autapse_boards.parts import ecp5, ice40
 from autapse_hw.lanes import FORMS
 
 HX8K, UP5K, ULX3S = "ice40_hx8k_b_evn", "icebreaker", "ulx3s_25f"
@@ -189,10 +190,60 @@ def test_lanes_that_are_no_number(lanes):
 
 
 def test_overview():
-    rows = summaries()
-    assert [row.name for row in rows] == list(BOARDS)
-    assert boards_table().row_count == len(BOARDS)
+    rows = summaries(everything=True)
+    assert [row.name for row in rows if row.buildable] == list(BOARDS)
     assert rows[0].to_dict()["largest"] == {"8": largest_units(UP5K, 8), "16": largest_units(UP5K, 16)}
+    assert rows[0].to_dict()["lanes"] == {"8": fit(Shape.typical(50, 8), UP5K).lanes, "16": 8}
+    carrying = summaries()
+    assert carrying == [row for row in rows if row.refused is None]
+    assert boards_table(rows).row_count == len(carrying)
+
+
+def test_overview_has_the_boards_without_a_file():
+    rows = {row.name: row for row in summaries(everything=True)}
+    assert len(rows) >= 36
+    for name, like in (
+        ("icesugar", UP5K),
+        ("blackice_ii", HX8K),
+        ("versa_ecp5", "ulx3s_45f"),
+        ("butterstick", "ulx3s"),
+    ):
+        assert not rows[name].buildable
+        assert rows[name].largest == rows[like].largest
+    assert (rows["fomu_pvt"].device, rows["butterstick"].device) == ("iCE40UP5K-UWG30", "LFE5UM5G-85F-8BG381")
+    assert {rows[name].clock_hz for name in ("fomu_pvt", "butterstick")} == {48_000_000, 30_000_000}
+    assert "cells needed" in rows["icestick"].refused
+    assert rows["icestick"].largest == {8: 0, 16: 0}
+    assert "too far off" in rows["upduino_v1"].refused
+    assert not any(name.startswith(("machxo", "tinyfpga_ax")) for name in rows)  # other families of the same maker
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ice40("iCE40HX2K", "CT256"), "no iCE40 'iCE40HX2K'; there are LP384"),
+        (lambda: ecp5("LFE5U-12F", "QFN48", "6"), "no ECP5 'LFE5U-12F' in package 'QFN48' of speed grade '6'"),
+        (lambda: ecp5("LFE5U-12F", "BG381", "9"), "of speed grade '9'"),
+    ],
+)
+def test_parts_that_do_not_exist(make, message):
+    with pytest.raises(AutapseError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+def test_parts_agree_with_the_platforms_of_amaranth(board):
+    """Device, package, speed grade and clock, and nextpnr's options, which amaranth has as well."""
+    platform = board.platform()
+    assert board.device.startswith(platform.device)
+    assert board.device.endswith(platform.package)
+    assert board.part.nextpnr[0] == platform._nextpnr_device_options[platform.device]
+    if board.family == "ecp5":
+        assert board.part.nextpnr[2] == platform._nextpnr_package_options[platform.package].upper()
+        assert board.part.speed == board.part.nextpnr[4] == platform.speed
+    (clock,) = (r.clock for r in platform.resources.values() if r.name == board.clock)
+    if clock is not None:  # amaranth-boards does not say it for the OrangeCrab's variants
+        assert clock.frequency == board.clock_hz
 
 
 def test_hundred_units_of_nine_bits_fit_the_icebreaker_with_a_linear_table():

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Fragment, Module
+from amaranth.hdl import ClockDomain, Fragment, Module, ResetSignal, Signal
 from amaranth.lib import io
 from amaranth.sim import Simulator
 
@@ -12,13 +12,15 @@ from autapse.network import Network
 from autapse.protocol import ANSWER, Command, Identity, decode_frame, encode_frame, pack_ints, unpack_ints
 from autapse.quantize import quantize
 from autapse_boards import BOARDS
+from autapse_boards.board import baud_rate
 from autapse_boards.clock import HOLD_SECONDS, ClockGenerator
 from autapse_boards.pll import NoPll
 from autapse_boards.top import Top
 from autapse_hw.system import StreamRegister, identity_of
+from autapse_hw.uart import divisor_for
 
 BOARD = BOARDS["icebreaker"]
-DIVISOR = BOARD.clock_hz // BOARD.baud
+DIVISOR = divisor_for(BOARD.clock_hz, baud_rate(BOARD, BOARD.clock_hz))
 
 
 class _Platform:
@@ -29,6 +31,7 @@ class _Platform:
             BOARD.clock: io.SimulationPort("i", 1, name="clk"),
             "uart": SimpleNamespace(rx=io.SimulationPort("i", 1, name="rx"), tx=io.SimulationPort("o", 1, name="tx")),
             "led": io.SimulationPort("o", 1, name="led"),
+            "button": io.SimulationPort("i", 1, name="button"),
         }
 
     def request(self, name, number=0, *, dir):
@@ -97,8 +100,6 @@ def test_frames_through_the_pins(q):
 def test_reset_lasts_15_microseconds():
     m = Module()
     port = io.SimulationPort("i", 1)
-    from amaranth.hdl import ClockDomain, ResetSignal, Signal
-
     m.domains.sync = ClockDomain("sync")
     m.submodules.clock = ClockGenerator(NoPll(BOARD.clock_hz), port)
     reset = Signal()
@@ -119,6 +120,32 @@ def test_reset_lasts_15_microseconds():
     simulator.run()
     assert cycles == list(range(len(cycles)))
     assert HOLD_SECONDS * BOARD.clock_hz <= len(cycles) < HOLD_SECONDS * BOARD.clock_hz + 8
+
+
+def test_button_resets_as_long_as_it_is_pressed():
+    """And 15 µs longer; a button that bounces only begins again."""
+    m = Module()
+    port, button = io.SimulationPort("i", 1), Signal()
+    m.domains.sync = ClockDomain("sync")
+    m.submodules.clock = clock = ClockGenerator(NoPll(BOARD.clock_hz), port)
+    reset = Signal()
+    m.d.comb += [clock.restart.eq(button), reset.eq(ResetSignal("sync"))]
+    hold, seen = int(HOLD_SECONDS * BOARD.clock_hz), []
+
+    async def bench(ctx):
+        for number in range(5 * hold):
+            ctx.set(button, 2 * hold <= number < 3 * hold and number % 7 != 3)
+            for level in (1, 0):
+                ctx.set(port.i, level)
+                await ctx.delay(1e-9)
+            seen.append(ctx.get(reset))
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert not any(seen[hold + 10 : 2 * hold])
+    assert all(seen[2 * hold + 5 : 4 * hold])
+    assert not any(seen[4 * hold + 10 :])
 
 
 def test_stream_register_keeps_order_and_clears():

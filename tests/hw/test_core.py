@@ -28,7 +28,7 @@ SHAPES = [
 
 
 # units, inputs, outputs, tiling: columns that divide and that do not, one slot, all lanes at once, fewer and as many
-# drains as columns, readouts that share a group with units, drains without a unit or without a readout, several sequences
+# drains as columns, readouts that share a group with units, drains without a unit or a readout, several sequences
 TILINGS = [
     (5, 3, 2, "7x2"),
     (5, 3, 2, "3x2"),

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autapse.cli import bench, board, circuit, compare, demo, model, simulate, theory
+from autapse.cli import bench, board, circuit, compare, demo, flash, model, simulate, theory, virtual
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ for command in (
     board.boards,
     board.build,
     board.reweight,
+    virtual.virtual,
+    flash.flash,
     theory.analyze,
     theory.zoo,
     circuit.circuit,

@@ -7,8 +7,9 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -22,6 +23,9 @@ from autapse.loading import load
 from autapse.network import Network
 from autapse.quantized import QuantizedNetwork, load_quantized
 
+if TYPE_CHECKING:
+    from autapse_hw.tiling import Tiling
+
 #: Results go to standard output, everything else to standard error, so that output can be piped.
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
@@ -30,7 +34,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 QuantizedFile = Annotated[
     Path, typer.Argument(metavar="Q.npz", help="A quantised network, from 'autapse quantize'.", show_default=False)
 ]
-Lanes = Annotated[int, typer.Option(help="Multiply-accumulate lanes of the core; at most units + outputs.", min=1)]
+Lanes = Annotated[
+    str,
+    typer.Option(
+        help="Multiply-accumulate lanes of the core: rows, or rows x columns, drains and states in turn.",
+        metavar="8|8x2|51x3/3*2",
+    ),
+]
+
+
+def read_lanes(lanes: str, q: QuantizedNetwork) -> Tiling:
+    """The tiling that `lanes` means; of a plain number of lanes no more than the network has rows."""
+    from autapse_hw.tiling import Tiling
+
+    tiling = Tiling.of(lanes)
+    return replace(tiling, rows=min(tiling.rows, q.units + q.outputs)) if tiling.cols == 1 else tiling
 
 
 @contextmanager

@@ -10,21 +10,32 @@ import typer
 from autapse.cli._common import Json, QuantizedFile, emit, out, read_quantized, working
 
 
-def boards(as_json: Json = False) -> None:
-    """List the boards, what they hold, and the largest network of each: plain tanh, two inputs, one output."""
+def boards(
+    everything: Annotated[bool, typer.Option("--all", help="Also those that cannot carry a network, and why.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List every iCE40 and ECP5 board, what it has, and the largest network that it holds.
+
+    Networks are plain tanh, with two inputs and one output; lanes are those of 50 units. The last column says for which
+    there is a file; of the others only the FPGA is known here, and docs/boards.md says how to add them.
+    """
     from autapse_boards import boards_table, summaries
 
-    if as_json:
-        emit(True, {"boards": [summary.to_dict() for summary in summaries()]})
-    else:
-        out.print(boards_table())
+    rows = summaries(everything)
+    emit(as_json, {"boards": [row.to_dict() for row in rows]}, lambda: boards_table(rows))
+    for row in rows if not as_json else ():
+        if row.refused:
+            out.print(f"[bold]{row.name}[/] ({row.device}) cannot: {row.refused}")
 
 
 def build(
     file: QuantizedFile,
     board: Annotated[str, typer.Option(help="Board name; see 'autapse boards'.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")],
-    lanes: Annotated[int | None, typer.Option(help="Lanes of the core; as many as fit.", min=1)] = None,
+    lanes: Annotated[
+        str | None,
+        typer.Option(help="Lanes of the core: rows, or rows x columns; the fastest that fit.", metavar="8|8x2|51x3/3"),
+    ] = None,
     frequency: Annotated[float | None, typer.Option(help="Clock in MHz; the fastest that meets timing.")] = None,
     form: Annotated[str | None, typer.Option(help="Form of the lanes; the best that the board has.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the placement.", min=0)] = 1,

@@ -18,6 +18,7 @@ from autapse.cli._common import (
     facts,
     out,
     read_array,
+    read_lanes,
     read_quantized,
     working,
     write_array,
@@ -54,7 +55,7 @@ def run(
     level: Annotated[RunLevel, typer.Option(help="Float model, integer model, or the simulated circuit.")] = (
         RunLevel.MODEL
     ),
-    lanes: Lanes = 8,
+    lanes: Lanes = "8",
     as_json: Json = False,
 ) -> None:
     """Run a network on inputs, and write its readout.
@@ -76,7 +77,7 @@ def run(
             from autapse_sim.verify import simulate
 
             with working("simulating", as_json) as say:
-                z = q.formats.z.dequantize(simulate(q, codes, lanes=min(lanes, q.units + q.outputs), progress=say))
+                z = q.formats.z.dequantize(simulate(q, codes, lanes=read_lanes(lanes, q), progress=say))
     write_array(output, z[0] if single else z)
     data = {"file": str(output), "level": level.value, "shape": list(z[0].shape if single else z.shape)}
     emit(as_json, {**data, "saturated_inputs": outside}, lambda: facts(data))
@@ -89,7 +90,7 @@ def verify(
     inputs: Annotated[
         Path | None, typer.Option(metavar="X.npy", help="Your own inputs (batch, time, inputs) instead.")
     ] = None,
-    lanes: Lanes = 8,
+    lanes: Lanes = "8",
     form: Form = "generic",
     seed: Seed = 0,
     as_json: Json = False,
@@ -104,18 +105,18 @@ def verify(
     from autapse_sim.verify import verify as verify_network
 
     q = read_quantized(file)
-    lanes = min(lanes, q.units + q.outputs)
+    tiling = read_lanes(lanes, q)
     sequences = None
     if inputs is not None:
         x, _ = check_inputs(read_array(inputs, "inputs"), q.inputs)
         sequences = list(q.quantize_inputs(x)[0])
     with working("verifying", as_json) as say:
-        result = verify_network(q, lanes=lanes, form=form, steps=steps, inputs=sequences, seed=seed, progress=say)
-    efficiency = Schedule.of(q, lanes, form).lane_efficiency
+        result = verify_network(q, lanes=tiling, form=form, steps=steps, inputs=sequences, seed=seed, progress=say)
+    efficiency = Schedule.of(q, tiling, form).lane_efficiency
     data = {
         **asdict(result),
         "lane_efficiency": efficiency,
-        "lanes": lanes,
+        "lanes": str(tiling),
         "form": form,
         "comparisons": result.comparisons,
         "ok": result.ok,
@@ -123,7 +124,7 @@ def verify(
 
     def table() -> Any:
         rows = {
-            "level": f"{level.value} ({lanes} lanes, {form})",
+            "level": f"{level.value} ({tiling} lanes, {form})",
             "steps": f"{result.steps:,}",
             "comparisons": f"{result.states:,} state elements, {result.outputs:,} outputs",
             "mismatches": f"{result.mismatches:,}",
@@ -141,7 +142,7 @@ def verify(
 def export(
     file: QuantizedFile,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")],
-    lanes: Lanes = 8,
+    lanes: Lanes = "8",
     steps: Annotated[int, typer.Option(help="Steps of golden vectors.", min=1)] = 200,
     seed: Seed = 0,
 ) -> None:
@@ -152,5 +153,5 @@ def export(
     from autapse_sim.verify import export as export_network
 
     q = read_quantized(file)
-    export_network(q, output, lanes=min(lanes, q.units + q.outputs), steps=steps, seed=seed)
+    export_network(q, output, lanes=read_lanes(lanes, q), steps=steps, seed=seed)
     out.print(f"{output}: autapse_core.v, vectors.json, test_core.py, run.py, README.md")

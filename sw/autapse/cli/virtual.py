@@ -1,0 +1,135 @@
+"""The virtual board: virtual."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from autapse.cli._common import Json, Lanes, emit, err, facts, out, read_lanes, read_quantized, working
+from autapse.protocol import Command
+
+if TYPE_CHECKING:
+    from autapse_sim.virtual import VirtualBoard
+
+_BAUD = 1_000_000  # any will do
+_SECONDS = 2.0  # of each measurement
+
+
+class Level(StrEnum):
+    """What is simulated."""
+
+    RTL = "rtl"
+    GATES = "gates"
+
+
+def virtual(
+    source: Annotated[
+        Path, typer.Argument(metavar="DIR|Q.npz", help="A build folder, or a quantised network.", show_default=False)
+    ],
+    level: Annotated[Level, typer.Option(help="The circuit, or the netlist that was placed (iCE40).")] = Level.RTL,
+    lanes: Lanes = "8",
+    form: Annotated[str, typer.Option(help="Form of the lanes, for a network.", metavar="FORM")] = "generic",
+    divisor: Annotated[int, typer.Option(help="Clock cycles per bit; fewer are faster.", min=4)] = 4,
+    measure: Annotated[bool, typer.Option(help="Measure its speed, print it, and stop.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a design as a board that everybody has: simulated, behind a pseudo-terminal, whose path is printed.
+
+    Clients come and go like on a serial port. Ctrl-C or SIGTERM stops it.
+
+    Example: autapse virtual build
+    """
+    from autapse_sim.virtual import VirtualBoard
+
+    with working("virtual board", as_json) as say:
+        if source.is_dir():
+            board = VirtualBoard.from_build(source, level.value, divisor=divisor, progress=say)
+        elif level is Level.GATES:
+            raise ValueError(f"{source}: gates are simulated from a build folder; see 'autapse build'")
+        else:
+            q = read_quantized(source)
+            board = VirtualBoard(q, lanes=read_lanes(lanes, q), form=form, divisor=divisor, progress=say)
+        with suppress(_Stopped), _stoppable(), board:
+            if measure:
+                figures = _measure(board, say)
+            else:
+                _tell(board, as_json)
+                board.wait()
+                err.print("stopped")
+    if measure:
+        emit(as_json, figures, lambda: facts(figures))
+
+
+class _Stopped(BaseException):
+    """A signal came."""
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGINT and SIGTERM end the block; SIGINT also where a shell had it ignored, as for jobs in the background."""
+
+    def stop(*_: Any) -> None:
+        raise _Stopped
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(board: VirtualBoard, as_json: bool) -> None:
+    data = {"port": board.port, "model_hash": board.q.model_hash().hex()}
+    emit(as_json, data)
+    if not as_json:
+        out.print(board.port)
+        err.print("a board like any other until Ctrl-C; every baud rate will do")
+    out.file.flush()
+
+
+def _measure(board: VirtualBoard, say: Any) -> dict[str, Any]:
+    """Steps and payload bytes a second, one request after the other; bytes are those of codes, without the frames."""
+    from autapse.link import Device, SerialTransport
+
+    q = board.q
+    codes = q.quantize_inputs(np.random.default_rng(0).uniform(-0.5, 0.5, (1, 100, q.inputs)))[0][0]
+    with Device(SerialTransport(board.port, _BAUD), timeout=10.0) as device:
+        identity = device.identity
+        payload = identity.request_bytes(Command.STEP) + identity.answer_bytes(Command.STEP)
+        say("measuring")
+        before = board.counters()
+        steps, seconds = _repeat(lambda: device.run(codes))
+        after = board.counters()
+        reads, reading = _repeat(device.read_state)
+    answers = after.turnarounds - before.turnarounds
+    return {
+        "steps/s": round(100 * steps / seconds),
+        "payload of a step in bytes": payload,
+        "payload bytes/s, step by step": round(100 * steps * payload / seconds),
+        "payload bytes/s, reading the state": round(reads * identity.answer_bytes(Command.READ_STATE) / reading),
+        "bytes/s on the wire, both ways": round(
+            (after.received + after.sent - before.received - before.sent) / seconds
+        ),
+        "cycles/s": round((after.cycles - before.cycles) / seconds),
+        "cycles from request to answer": round((after.turnaround_cycles - before.turnaround_cycles) / answers, 1),
+        "counters": asdict(after),
+    }
+
+
+def _repeat(what: Any) -> tuple[int, float]:
+    """How often it ran in some seconds, and how long that took."""
+    count, began = 0, time.perf_counter()
+    while (seconds := time.perf_counter() - began) < _SECONDS:
+        what()
+        count += 1
+    return count, seconds
