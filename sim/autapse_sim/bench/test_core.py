@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.triggers import FallingEdge, RisingEdge, ValueChange
 from cocotb.utils import get_sim_time
 
 HERE = Path(__file__).resolve().parent
@@ -116,7 +116,7 @@ class Bench:
                             self.times.append(get_sim_time("ns"))
                 await FallingEdge(dut.clk)
             else:
-                await RisingEdge(dut.retire)
+                await ValueChange(dut.retire)
                 await FallingEdge(dut.clk)
 
     async def _receive(self):
