@@ -117,7 +117,8 @@ def logic_cells(shape: Shape, board: Board, lanes: int, form: LaneForm) -> float
     acc, segments = shape.acc_bits, shape.activation.segments
     per_cell = 10 if board.family == "ice40" else 14  # bits of a ROM
     total = _BASE[board.family] + 12.5 * acc
-    total += sum(width * depth / per_cell for width, depth in roms(shape, lanes) if _rom_in_logic(width, depth, board))
+    inferred = roms(shape, lanes)[0 if form.memory == "generic" else 1 :]
+    total += sum(width * depth / per_cell for width, depth in inferred if _rom_in_logic(width, depth, board))
     total += 0.6 * _memory(*roms(shape, lanes)[0], board.ram_shapes)[1]
     total += 35 * max(0.0, math.log2(shape.cols) - 4.5)  # longer counters and addresses
     for width, depth, readers in rams(shape):
