@@ -36,12 +36,12 @@ def make_network(units, bits, leaky=False, seed=0):
 
 # Packed by nextpnr 0.11.1 from yosys 0.70: logic cells, DSPs, block RAMs, of these networks with link and clock.
 RECORDED = [
-    (UP5K, "mac8x8", 20, 8, 4, False, 1369, 2, 9),
-    (UP5K, "mac8x8", 50, 8, 16, False, 2385, 8, 15),
-    (UP5K, "mac8x8", 105, 8, 2, False, 1373, 1, 31),
-    (UP5K, "mac16sum", 30, 12, 5, True, 3605, 5, 13),
-    (UP5K, "mac16sum", 50, 12, 8, False, 2098, 8, 18),
-    (UP5K, "mac16", 30, 12, 5, True, 3953, 5, 13),
+    (UP5K, "mac8x8", 20, 8, 4, False, 1314, 2, 9),
+    (UP5K, "mac8x8", 50, 8, 16, False, 2322, 8, 15),
+    (UP5K, "mac8x8", 105, 8, 2, False, 1314, 1, 31),
+    (UP5K, "mac16sum", 30, 12, 5, True, 3539, 5, 13),
+    (UP5K, "mac16sum", 50, 12, 8, False, 2035, 8, 18),
+    (UP5K, "mac16", 30, 12, 5, True, 3893, 5, 13),
     (UP5K, "mac16", 30, 16, 6, False, 3353, 6, 16),
     (UP5K, "generic", 20, 8, 4, False, 1239, 4, 9),
     (HX8K, "generic", 20, 8, 1, False, 1286, 0, 8),
@@ -50,7 +50,7 @@ RECORDED = [
     (HX8K, "generic", 30, 16, 3, False, 5183, 0, 16),
     (HX8K, "generic", 40, 8, 14, False, 4489, 0, 14),
     (ULX3S, "mult18", 20, 8, 1, False, 1077, 1, 3),
-    (ULX3S, "mult18", 20, 16, 17, False, 4449, 17, 1),
+    (ULX3S, "mult18", 20, 16, 17, False, 3672, 17, 10),
     (ULX3S, "mult18", 30, 12, 8, True, 3536, 8, 4),
     (ULX3S, "mult18", 50, 8, 26, False, 2818, 26, 8),
     (ULX3S, "mult18", 50, 16, 17, False, 3747, 17, 11),
