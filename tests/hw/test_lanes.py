@@ -9,15 +9,22 @@ from amaranth.sim import Simulator
 
 from autapse_hw.lanes import FORMS, get_form
 from autapse_hw.lanes.generic import GenericBank
+from autapse_hw.lanes.ice40_logic import BoothBank
+
+LENGTHS = [
+    *[(GenericBank, w, v) for w, v in [(4, 4), (8, 8), (8, 11), (9, 16), (16, 16), (18, 18)]],
+    *[(BoothBank, w, v) for w, v in [(2, 3), (3, 4), (4, 4), (5, 12), (6, 6), (7, 4), (8, 8), (8, 2), (9, 9), (10, 8)]],
+    *[(BoothBank, w, v) for w, v in [(11, 12), (12, 5), (12, 12)]],
+]
 
 
 @pytest.mark.parametrize("segments", [1, 2, 3])
-@pytest.mark.parametrize(("weight_bits", "operand_bits"), [(4, 4), (8, 8), (8, 11), (9, 16), (16, 16), (18, 18)])
-def test_running_sums(weight_bits, operand_bits, segments):
+@pytest.mark.parametrize(("kind", "weight_bits", "operand_bits"), LENGTHS)
+def test_running_sums(kind, weight_bits, operand_bits, segments):
     """Random products at the ends of the range, with gaps, until the sums have wrapped several times."""
     rng = np.random.default_rng(weight_bits + 100 * operand_bits)
     lanes, acc_bits = 3, weight_bits + operand_bits + 1
-    bank = GenericBank(lanes, weight_bits, operand_bits, acc_bits, segments)
+    bank = kind(lanes, weight_bits, operand_bits, acc_bits, segments)
     w_max, v_max = 2 ** (weight_bits - 1) - 1, 2 ** (operand_bits - 1) - 1
     w = rng.integers(-w_max, w_max, size=(60, lanes), endpoint=True)
     v = rng.integers(-v_max, v_max, size=60, endpoint=True)

@@ -14,14 +14,18 @@ def segment_widths(bits: int, segments: int) -> list[int]:
     return [bits // segments + (k < bits % segments) for k in range(segments)]
 
 
-def running_sum(m: Module, product: Value, bits: int, segments: int, clear: Value, name: str) -> Value:
+def running_sum(
+    m: Module, product: Value, bits: int, segments: int, clear: Value, name: str, extra: Value | None = None
+) -> Value:
     """The sum modulo ``2**bits`` of all signed products since `clear`, the present one included from the next cycle on.
+
+    A product may come with a bit of weight 1, `extra`, that is still to be added to it.
 
     Segment k, counted from the lowest, runs k cycles late.
     """
     wide = Cat(product, product[-1].replicate(max(0, bits - len(product))))
     parts, at = [], 0
-    carry: Value | None = None
+    carry = extra
     for k, width in enumerate(segment_widths(bits, segments)):
         total = Signal(width + 1, name=f"{name}_{k}", reset_less=True)  # its top bit is the carry to the next segment
         addend = delayed(m, wide[at : at + width], k)

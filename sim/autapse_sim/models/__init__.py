@@ -11,6 +11,7 @@ from autapse.errors import MissingToolError
 #: Cells of each lane form.
 _CELLS = {
     "generic": (),
+    "booth": (),
     "mac16": ("SB_MAC16",),
     "mac16sum": ("SB_MAC16",),
     "mac8x8": ("SB_MAC16",),

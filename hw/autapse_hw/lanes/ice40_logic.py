@@ -1,0 +1,129 @@
+"""Lanes for devices without multipliers: Booth products, radix 4, made for logic cells of one four-input table and one
+adder bit, as the iCE40 HX has them.
+
+A digit of two bits selects among -v, 0, v and 2v. With the operand common to all lanes that is one table a bit, of two
+bits of the weight and two of the operand, and its register. -v is taken as ~v: the 1 that lacks is a carry into an
+adder further on. A carry more than there are adders remains, for the adder that takes the product.
+"""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+
+from autapse_hw.arithmetic import delayed, registered
+from autapse_hw.lanes.accumulator import running_sum
+from autapse_hw.lanes.generic import Bank
+
+#: Cycles from factors to products: digits, multiples, pairs of them, product.
+PRODUCT_LATENCY = 4
+
+
+@dataclass(frozen=True)
+class Product:
+    """The signed number ``value + carry``."""
+
+    value: Value
+    carry: Value
+
+
+@dataclass(frozen=True)
+class _Term:
+    """``(value + carry) * 4**digit``, or 0 where a `gate` is given and low. Covers `digits` digits."""
+
+    value: Value
+    carry: Value
+    digits: int
+    gate: Value | None = None
+
+
+def booth_products(m: Module, weights: list[Value], v: Value) -> list[Product]:
+    """The products of signed `weights` with the signed operand `v`, PRODUCT_LATENCY cycles later, one a cycle.
+
+    Neither needs a register of its own. The most negative codes do not occur. A product has the bits of both factors
+    less one, and a carry, which costs the adder behind it one cell.
+    """
+    operand = registered(m, v)
+    return [_product(m, weight, operand) for weight in weights]
+
+
+def _product(m: Module, weight: Value, v: Value) -> Product:
+    bits, count = len(weight) + len(v) - 1, -(-len(weight) // 2)
+    # Adding 1 to every digit but the top one makes them 0 to 3 where they stand for -1 to 2.
+    digits = Signal(signed(len(weight) + 1), reset_less=True)
+    m.d.sync += digits.eq(weight + sum(4**k for k in range(count - 1)))
+    terms = [_low_term(m, digits[2 * k : 2 * k + 2], v) for k in range(count - 1)]
+    terms.append(_top_term(m, digits[2 * count - 2 :], v))
+    pairs = [_stage(m, _sum(terms[k : k + 2])) for k in range(0, count, 2)]
+    product = _stage(m, _sum(pairs))
+    return Product(_extended(product.value, bits)[:bits].as_signed(), product.carry)
+
+
+def _low_term(m: Module, digit: Value, v: Value) -> _Term:
+    """``digit - 1`` times v."""
+    once, twice = _multiples(v)
+    value = Mux(digit[1], Mux(digit[0], twice, once), Mux(digit[0], 0, ~once))
+    return _Term(registered(m, value[: len(once)]), delayed(m, ~digit.any(), 1), 1)
+
+
+def _top_term(m: Module, digit: Value, v: Value) -> _Term:
+    """``digit`` times v, from -1 to 1 in two bits, from -2 to 2 in three."""
+    once, twice = _multiples(v)
+    sign = digit[-1]
+    if len(digit) == 2:
+        value = Mux(sign, ~v, Mux(digit[0], v, 0))[: len(v)]
+        return _Term(registered(m, value), delayed(m, sign, 1), 1)
+    size = Mux(digit[0], once, twice)
+    value = Mux(sign, ~size, size)[: len(once)]
+    return _Term(registered(m, value), delayed(m, sign, 1), 1, delayed(m, digit.any(), 1))
+
+
+def _multiples(v: Value) -> tuple[Value, Value]:
+    """v and 2v, in the same bits."""
+    return Cat(v, v[-1]), Cat(Const(0, 1), v)
+
+
+def _sum(terms: list[_Term]) -> _Term:
+    """Terms side by side, lowest first, as one: the lower bits pass, the carry of all but the first goes in."""
+    low, *rest = terms
+    if not rest:
+        return low if low.gate is None else _gated(low)
+    high = _sum(rest) if len(rest) > 1 else rest[0]
+    at = 2 * low.digits
+    upper = low.value[at:].as_signed() if at < len(low.value) else low.value[-1].as_signed()
+    bits = max(len(upper), len(high.value)) + 1
+    # A carry enters the chain as the sum of two equal bits below it.
+    total = Cat(high.carry, _extended(upper, bits)) + Cat(high.carry, _extended(high.value, bits))
+    total = total[1 : bits + 1]
+    if high.gate is not None:  # behind the adder, in the table that the adder uses: before it, it would take cells
+        total = Mux(high.gate, total, _extended(upper, bits))
+    return _Term(Cat(_extended(low.value, at)[:at], total).as_signed(), low.carry, low.digits + high.digits)
+
+
+def _gated(term: _Term) -> _Term:
+    """A gated term that stands alone."""
+    return _Term(Mux(term.gate, term.value, 0)[: len(term.value)].as_signed(), term.carry & term.gate, term.digits)
+
+
+def _stage(m: Module, term: _Term) -> _Term:
+    return _Term(registered(m, term.value), delayed(m, term.carry, 1), term.digits)
+
+
+def _extended(value: Value, bits: int) -> Value:
+    """The signed `value` in at least `bits` bits."""
+    return Cat(value, value[-1].replicate(max(0, bits - len(value))))
+
+
+class BoothBank(Bank):
+    """Products of Booth digits, the sum behind them."""
+
+    latency = PRODUCT_LATENCY + 1
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        products = booth_products(m, [self.weight(lane) for lane in range(self.lanes)], self.v)
+        sums = [
+            running_sum(m, p.value, self.acc_bits, self.segments, self.clear, f"sum_{k}", p.carry)
+            for k, p in enumerate(products)
+        ]
+        m.d.comb += self.sums.eq(Cat(*sums))
+        return m
