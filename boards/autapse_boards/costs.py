@@ -21,6 +21,7 @@ CLOCKS = {
     ("up5k", "mac16sum"): 58e6,
     ("up5k", "mac16"): 58e6,
     ("up5k", "generic"): 48e6,
+    ("hx8k", "booth"): 110e6,
     ("hx8k", "generic"): 90e6,
     ("ecp5", "mult18"): 125e6,
     ("ecp5", "generic"): 90e6,
@@ -131,6 +132,9 @@ def lane_cells(shape: Shape, board: Board, form: LaneForm) -> float:
     late = sum(k * bits + 1 for k, bits in enumerate(widths))  # addends of the later segments wait, carries
     if form.name == "mac16sum":
         return 2 * acc
+    if form.name == "booth":  # digits, their multiples, adders
+        count = math.ceil(w / 2)
+        return 3 * acc + (w + 1) + count * (v + 2) + (count - 1) * (v + 7) + late
     if board.family == "ecp5":
         return 3.2 * acc + late
     if form.lanes_per_block or board.resources.dsps:

@@ -25,6 +25,6 @@ HX8K_EVN = Board(
     platform=_platform,
     synth=("-device", "hx"),
     nextpnr=("--hx8k", "--package", "ct256"),
-    forms=("generic",),
+    forms=("booth", "generic"),
     limit_hz=200_000_000,
 )

@@ -27,12 +27,12 @@ class Product:
 
 
 @dataclass(frozen=True)
-class _Term:
-    """``(value + carry) * 4**digit``, or 0 where a `gate` is given and low. Covers `digits` digits."""
+class Term:
+    """``value + carry``, the sum of `digits` neighbouring digits' multiples; or 0 where a `gate` is given and low."""
 
     value: Value
-    carry: Value
     digits: int
+    carry: Value | None = None
     gate: Value | None = None
 
 
@@ -40,8 +40,10 @@ def booth_products(m: Module, weights: list[Value], v: Value) -> list[Product]:
     """The products of signed `weights` with the signed operand `v`, PRODUCT_LATENCY cycles later, one a cycle.
 
     Neither needs a register of its own. The most negative codes do not occur. A product has the bits of both factors
-    less one, and a carry, which costs the adder behind it one cell.
+    less one, and a carry, which costs the adder behind it one cell. ValueError for weights of less than 3 bits.
     """
+    if shortest := [len(weight) for weight in weights if len(weight) < 3]:
+        raise ValueError(f"weights for Booth products have at least 3 bits, not {min(shortest)}")
     operand = registered(m, v)
     return [_product(m, weight, operand) for weight in weights]
 
@@ -51,30 +53,32 @@ def _product(m: Module, weight: Value, v: Value) -> Product:
     # Adding 1 to every digit but the top one makes them 0 to 3 where they stand for -1 to 2.
     digits = Signal(signed(len(weight) + 1), reset_less=True)
     m.d.sync += digits.eq(weight + sum(4**k for k in range(count - 1)))
-    terms = [_low_term(m, digits[2 * k : 2 * k + 2], v) for k in range(count - 1)]
+    terms = [low_term(m, digits[2 * k : 2 * k + 2], v) for k in range(count - 1)]
     terms.append(_top_term(m, digits[2 * count - 2 :], v))
-    pairs = [_stage(m, _sum(terms[k : k + 2])) for k in range(0, count, 2)]
-    product = _stage(m, _sum(pairs))
-    return Product(_extended(product.value, bits)[:bits].as_signed(), product.carry)
+    # From the top, so that the gated term always meets an adder.
+    pairs = [stage(m, add_terms(terms[max(0, k - 2) : k])) for k in range(count, 0, -2)][::-1]
+    product = stage(m, add_terms(pairs))
+    carry = Const(0, 1) if product.carry is None else product.carry
+    return Product(_extended(product.value, bits)[:bits].as_signed(), carry)
 
 
-def _low_term(m: Module, digit: Value, v: Value) -> _Term:
+def low_term(m: Module, digit: Value, v: Value) -> Term:
     """``digit - 1`` times v."""
     once, twice = _multiples(v)
     value = Mux(digit[1], Mux(digit[0], twice, once), Mux(digit[0], 0, ~once))
-    return _Term(registered(m, value[: len(once)]), delayed(m, ~digit.any(), 1), 1)
+    return Term(registered(m, value[: len(once)]), 1, delayed(m, ~digit.any(), 1))
 
 
-def _top_term(m: Module, digit: Value, v: Value) -> _Term:
+def _top_term(m: Module, digit: Value, v: Value) -> Term:
     """``digit`` times v, from -1 to 1 in two bits, from -2 to 2 in three."""
     once, twice = _multiples(v)
     sign = digit[-1]
     if len(digit) == 2:
         value = Mux(sign, ~v, Mux(digit[0], v, 0))[: len(v)]
-        return _Term(registered(m, value), delayed(m, sign, 1), 1)
+        return Term(registered(m, value), 1, delayed(m, sign, 1))
     size = Mux(digit[0], once, twice)
     value = Mux(sign, ~size, size)[: len(once)]
-    return _Term(registered(m, value), delayed(m, sign, 1), 1, delayed(m, digit.any(), 1))
+    return Term(registered(m, value), 1, delayed(m, sign, 1), delayed(m, digit.any(), 1))
 
 
 def _multiples(v: Value) -> tuple[Value, Value]:
@@ -82,30 +86,28 @@ def _multiples(v: Value) -> tuple[Value, Value]:
     return Cat(v, v[-1]), Cat(Const(0, 1), v)
 
 
-def _sum(terms: list[_Term]) -> _Term:
-    """Terms side by side, lowest first, as one: the lower bits pass, the carry of all but the first goes in."""
+def add_terms(terms: list[Term]) -> Term:
+    """Terms side by side, lowest first, as one: the lower bits pass, the carries of all but the first go in."""
     low, *rest = terms
     if not rest:
-        return low if low.gate is None else _gated(low)
-    high = _sum(rest) if len(rest) > 1 else rest[0]
+        return low
+    high = add_terms(rest) if len(rest) > 1 else rest[0]
     at = 2 * low.digits
     upper = low.value[at:].as_signed() if at < len(low.value) else low.value[-1].as_signed()
     bits = max(len(upper), len(high.value)) + 1
-    # A carry enters the chain as the sum of two equal bits below it.
-    total = Cat(high.carry, _extended(upper, bits)) + Cat(high.carry, _extended(high.value, bits))
-    total = total[1 : bits + 1]
+    ones, twos = _extended(upper, bits), _extended(high.value, bits)
+    if high.carry is None:
+        total = (ones + twos)[:bits]
+    else:  # it enters the chain as the sum of two equal bits below it
+        total = (Cat(high.carry, ones) + Cat(high.carry, twos))[1 : bits + 1]
     if high.gate is not None:  # behind the adder, in the table that the adder uses: before it, it would take cells
-        total = Mux(high.gate, total, _extended(upper, bits))
-    return _Term(Cat(_extended(low.value, at)[:at], total).as_signed(), low.carry, low.digits + high.digits)
+        total = Mux(high.gate, total, ones)
+    return Term(Cat(_extended(low.value, at)[:at], total).as_signed(), low.digits + high.digits, low.carry)
 
 
-def _gated(term: _Term) -> _Term:
-    """A gated term that stands alone."""
-    return _Term(Mux(term.gate, term.value, 0)[: len(term.value)].as_signed(), term.carry & term.gate, term.digits)
-
-
-def _stage(m: Module, term: _Term) -> _Term:
-    return _Term(registered(m, term.value), delayed(m, term.carry, 1), term.digits)
+def stage(m: Module, term: Term) -> Term:
+    """The term, which has no gate, a cycle later."""
+    return Term(registered(m, term.value), term.digits, None if term.carry is None else delayed(m, term.carry, 1))
 
 
 def _extended(value: Value, bits: int) -> Value:
