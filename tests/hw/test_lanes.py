@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The bank of lanes that every simulator can run: running sums, their segments, and the contract of the forms.
 
 The forms with vendor cells are compared in tests/sim/test_lane_forms.py, with models of the cells.

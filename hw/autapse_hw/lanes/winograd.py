@@ -4,8 +4,8 @@
 longer. What is too much depends on the weights alone, a constant of the row that its bias can hold, or on the operands
 alone: that is the sum of a row whose weights are 0, one for all rows.
 
-The multiplier has Booth digits as in `ice40_logic`. Its multiplicand is taken in half units, as an odd number, which
-makes ``-(2a + 1)`` the exact complement of ``2a + 1`` and saves all carries.
+The multiplier has Booth digits as in `ice40_logic`. Its multiplicand is taken in half units, as an odd number, whose
+negative has all bits but the lowest inverted, and needs no carry.
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
@@ -42,7 +42,7 @@ def pair(m: Module, w: tuple[Value, Value], v: tuple[Value, Value]) -> Value:
 
 def _shift(bits: int) -> int:
     """c: the sign bit inverted adds its weight, and each digit stands for one less than it says."""
-    return (1 << bits - 1) - sum(4**k for k in range(bits // 2))
+    return (1 << (bits - 1)) - ((1 << 2 * (bits // 2)) - 1) // 3
 
 
 def _digit(b: Value, k: int) -> Value:
@@ -54,4 +54,5 @@ def _digit(b: Value, k: int) -> Value:
 def _multiple(digit: Value, odd: Value) -> Value:
     """``digit - 1`` times the odd number, exactly."""
     once, twice = Cat(odd, odd[-1]), Cat(Const(0, 1), odd)
-    return Mux(digit[1], Mux(digit[0], twice, once), Mux(digit[0], 0, ~once))[: len(once)].as_signed()
+    minus = Cat(odd[0], ~once[1:])
+    return Mux(digit[1], Mux(digit[0], twice, once), Mux(digit[0], 0, minus))[: len(once)].as_signed()
