@@ -95,13 +95,10 @@ def add_terms(terms: list[Term]) -> Term:
     at = 2 * low.digits
     upper = low.value[at:].as_signed() if at < len(low.value) else low.value[-1].as_signed()
     bits = max(len(upper), len(high.value)) + 1
-    ones, twos = _extended(upper, bits), _extended(high.value, bits)
-    if high.carry is None:
-        total = (ones + twos)[:bits]
-    else:  # it enters the chain as the sum of two equal bits below it
-        total = (Cat(high.carry, ones) + Cat(high.carry, twos))[1 : bits + 1]
+    ones, twos = _extended(upper, bits).as_signed(), _extended(high.value, bits).as_signed()
+    total = (ones + twos if high.carry is None else ones + twos + high.carry)[:bits]
     if high.gate is not None:  # behind the adder, in the table that the adder uses: before it, it would take cells
-        total = Mux(high.gate, total, ones)
+        total = Mux(high.gate, total, ones)[:bits]
     return Term(Cat(_extended(low.value, at)[:at], total).as_signed(), low.digits + high.digits, low.carry)
 
 
