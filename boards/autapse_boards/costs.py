@@ -23,6 +23,7 @@ CLOCKS = {
     ("up5k", "mac16sum"): 58e6,
     ("up5k", "mac16"): 58e6,
     ("up5k", "generic"): 48e6,
+    ("hx8k", "booth"): 110e6,
     ("hx8k", "generic"): 90e6,
     ("ecp5", "mult18"): 125e6,
     ("ecp5", "generic"): 90e6,
@@ -155,6 +156,9 @@ def row_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> flo
     if form.name == "mac16sum":
         return 2 * acc
     tree = (tiling.cols - 1) * (w + v + 1)
+    if form.name == "booth":  # digits, their multiples, adders
+        count = math.ceil(w / 2)
+        return 3 * acc + late + tree + tiling.cols * ((w + 1) + count * (v + 2) + (count - 1) * (v + 7))
     if board.family == "ecp5":
         return 3.2 * acc + late + 1.2 * tree
     if form.lanes_per_block or board.resources.dsps:

@@ -112,7 +112,7 @@ def ice40(device: str, package: str) -> Part:
         ram_shapes=ICE40_RAM_SHAPES,
         synth=("-device", kind),
         nextpnr=(f"--{size.lower()}", "--package", package.lower()),
-        forms=("mac8x8", "mac16sum", "mac16", "generic") if resources.dsps else ("generic",),
+        forms=("mac8x8", "mac16sum", "mac16", "generic") if resources.dsps else ("booth", "generic"),
         speed=kind,
     )
 

@@ -44,6 +44,7 @@ RECORDED = [
     (UP5K, "mac16", 30, 12, 5, True, 3893, 5, 13),
     (UP5K, "mac16", 30, 16, 6, False, 3353, 6, 16),
     (UP5K, "generic", 20, 8, 4, False, 1239, 4, 9),
+    (HX8K, "booth", 20, 8, 4, False, 1588, 0, 9),
     (HX8K, "generic", 20, 8, 1, False, 1286, 0, 8),
     (HX8K, "generic", 20, 8, 4, False, 1984, 0, 9),
     (HX8K, "generic", 20, 12, 4, False, 3632, 0, 9),
@@ -81,7 +82,8 @@ def test_every_form_of_a_board_has_a_clock_and_its_last_takes_all_words():
         (UP5K, 8, 9, 32, "mac16sum"),
         (UP5K, 16, 16, 33, "mac16"),
         (UP5K, 17, 16, 33, "generic"),
-        (HX8K, 8, 8, 20, "generic"),
+        (HX8K, 8, 8, 20, "booth"),
+        (HX8K, 13, 8, 25, "generic"),
         (ULX3S, 18, 18, 50, "mult18"),
         (ULX3S, 8, 19, 30, "generic"),
     ],
@@ -172,7 +174,7 @@ def test_too_many_lanes_says_how_many_fit():
     with pytest.raises(DoesNotFitError, match=r"on 17 lanes \(mac8x8\): 9 DSPs needed, 8 available; 16 lanes fit$"):
         fit(make_network(20, 8), UP5K, 17)
     with pytest.raises(
-        DoesNotFitError, match=r"on 40 lanes \(generic\): \d+ logic cells needed, 7065 usable of 7680 available"
+        DoesNotFitError, match=r"on 40 lanes \(booth\): \d+ logic cells needed, 7065 usable of 7680 available"
     ):
         fit(make_network(40, 8), HX8K, 40)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from autapse_hw.lanes.ecp5 import Mult18Bank
 from autapse_hw.lanes.generic import Bank, GenericBank
 from autapse_hw.lanes.ice40 import Mac8x8Bank, Mac16Bank, Mac16SumBank
+from autapse_hw.lanes.ice40_logic import BoothBank
 
 __all__ = ["FORMS", "GENERIC", "Bank", "LaneForm", "get_form"]
 
@@ -79,6 +80,7 @@ FORMS: Mapping[str, LaneForm] = {
         LaneForm("mac16", Mac16Bank, 16, 16, 64, 12, 1, "ice40"),
         LaneForm("mac16sum", Mac16SumBank, 16, 16, 32, 32, 1, "ice40", columns=1),
         LaneForm("mac8x8", Mac8x8Bank, 8, 8, 64, 16, 2, "ice40"),
+        LaneForm("booth", BoothBank, 12, 12, 64, 32, 0, "ice40"),
         LaneForm("mult18", Mult18Bank, 18, 18, 64, 48, 1, "ecp5"),
     )
 }

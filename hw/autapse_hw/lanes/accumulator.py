@@ -4,9 +4,11 @@ What a row of products adds is the difference of two readings, so nothing has to
 multiplexer stands before the adder. The sums wrap; the differences are exact as long as a row's own sum fits.
 """
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from dataclasses import dataclass
 
-from autapse_hw.arithmetic import delayed, delayed_flag
+from amaranth.hdl import Cat, Module, Signal, Value
+
+from autapse_hw.arithmetic import delayed, delayed_flag, registered
 
 
 def segment_widths(bits: int, segments: int) -> list[int]:
@@ -14,14 +16,22 @@ def segment_widths(bits: int, segments: int) -> list[int]:
     return [bits // segments + (k < bits % segments) for k in range(segments)]
 
 
-def running_sum(m: Module, addend: Value, bits: int, segments: int, enable: Value, name: str) -> Value:
-    """The sum modulo ``2**bits`` of the signed addends of all cycles with `enable`, from the next cycle on.
+@dataclass(frozen=True)
+class Number:
+    """The signed number ``value + carry``: a carry waits for the next adder, where it costs little or nothing."""
+
+    value: Value
+    carry: Value | None = None
+
+
+def running_sum(m: Module, addend: Number, bits: int, segments: int, enable: Value, name: str) -> Value:
+    """The sum modulo ``2**bits`` of the addends of all cycles with `enable`, from the next cycle on.
 
     Segment k, counted from the lowest, runs k cycles late.
     """
-    wide = Cat(addend, addend[-1].replicate(max(0, bits - len(addend))))
+    wide = Cat(addend.value, addend.value[-1].replicate(max(0, bits - len(addend.value))))
     parts, at = [], 0
-    carry: Value | int = 0
+    carry: Value | int = 0 if addend.carry is None else addend.carry
     for k, width in enumerate(segment_widths(bits, segments)):
         total = Signal(width + 1, name=f"{name}_{k}", reset_less=True)  # its top bit is the carry to the next segment
         counts, piece = delayed_flag(m, enable, k), delayed(m, wide[at : at + width], k)
@@ -33,21 +43,23 @@ def running_sum(m: Module, addend: Value, bits: int, segments: int, enable: Valu
     return Cat(*parts)
 
 
-def adder_tree(m: Module, terms: list[Value]) -> Value:
-    """The sum of signed terms, `tree_latency` cycles later: up to three in a cycle."""
+def adder_tree(m: Module, terms: list[Number]) -> Number:
+    """The sum of the terms, `tree_latency` cycles later. Each adder takes two terms and one carry."""
     while len(terms) > 1:
-        sums: list[Value] = []
-        for at in range(0, len(terms), 3):
-            total = terms[at]
-            for term in terms[at + 1 : at + 3]:
-                total = total + term
-            stage = Signal(signed(len(total)), reset_less=True)
-            m.d.sync += stage.eq(total)
-            sums.append(stage)
-        terms = sums
+        terms = [_added(m, terms[at : at + 2]) for at in range(0, len(terms), 2)]
     return terms[0]
 
 
 def tree_latency(terms: int) -> int:
     """Cycles of :func:`adder_tree`."""
-    return 0 if terms <= 1 else 1 + tree_latency(-(-terms // 3))
+    return max(0, terms - 1).bit_length()
+
+
+def _added(m: Module, terms: list[Number]) -> Number:
+    """One or two terms, a cycle later; the first one's carry remains."""
+    first, *rest = terms
+    total, bits = first.value, len(first.value)
+    for term in rest:
+        total = total + term.value if term.carry is None else total + term.value + term.carry
+        bits = max(bits, len(term.value)) + 1
+    return Number(registered(m, total[:bits]), None if first.carry is None else delayed(m, first.carry, 1))

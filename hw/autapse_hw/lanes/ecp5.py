@@ -7,6 +7,7 @@ from typing import Any
 
 from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
 
+from autapse_hw.lanes.accumulator import Number
 from autapse_hw.lanes.generic import Bank
 
 
@@ -15,14 +16,14 @@ class Mult18Bank(Bank):
 
     product_latency = 3
 
-    def products(self, m: Module) -> list[list[Value]]:
-        rows: list[list[Value]] = []
+    def products(self, m: Module) -> list[list[Number]]:
+        rows: list[list[Number]] = []
         for row in range(self.rows):
             rows.append([])
             for col in range(self.cols):
                 out = Signal(36, name=f"out_{row}_{col}")
                 m.submodules[f"mult_{row}_{col}"] = _mult18(self.weight(row, col), self.operand(col), out)
-                rows[-1].append(out[: self.product_bits].as_signed())
+                rows[-1].append(Number(out[: self.product_bits].as_signed()))
         return rows
 
 

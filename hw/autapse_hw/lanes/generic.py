@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse_hw.arithmetic import delayed_flag
-from autapse_hw.lanes.accumulator import adder_tree, running_sum, tree_latency
+from autapse_hw.lanes.accumulator import Number, adder_tree, running_sum, tree_latency
 
 
 class Bank(wiring.Component):
@@ -65,7 +65,7 @@ class Bank(wiring.Component):
         """The operand of a column of lanes, signed."""
         return self.v.word_select(col, self.operand_bits).as_signed()
 
-    def products(self, m: Module) -> list[list[Value]]:
+    def products(self, m: Module) -> list[list[Number]]:
         """The signed products by row and column, `product_bits` long, `product_latency` cycles after their factors."""
         raise NotImplementedError
 
@@ -86,15 +86,15 @@ class GenericBank(Bank):
 
     product_latency = 2
 
-    def products(self, m: Module) -> list[list[Value]]:
+    def products(self, m: Module) -> list[list[Number]]:
         w, v = Signal.like(self.w, reset_less=True), Signal.like(self.v, reset_less=True)
         m.d.sync += [w.eq(self.w), v.eq(self.v)]
-        rows: list[list[Value]] = []
+        rows: list[list[Number]] = []
         for row in range(self.rows):
             rows.append([])
             for col in range(self.cols):
                 product = Signal(signed(self.product_bits), name=f"p_{row}_{col}", reset_less=True)
                 weight = w.word_select(row * self.cols + col, self.weight_bits).as_signed()
                 m.d.sync += product.eq(weight * v.word_select(col, self.operand_bits).as_signed())
-                rows[-1].append(product)
+                rows[-1].append(Number(product))
         return rows

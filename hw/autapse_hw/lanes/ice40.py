@@ -11,6 +11,7 @@ from typing import Any
 from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
 
 from autapse_hw.arithmetic import delayed_flag
+from autapse_hw.lanes.accumulator import Number
 from autapse_hw.lanes.generic import Bank
 
 _TIED_LOW = (
@@ -61,8 +62,8 @@ class Mac16Bank(Bank):
 
     product_latency = 4
 
-    def products(self, m: Module) -> list[list[Value]]:
-        rows: list[list[Value]] = []
+    def products(self, m: Module) -> list[list[Number]]:
+        rows: list[list[Number]] = []
         for row in range(self.rows):
             rows.append([])
             for col in range(self.cols):
@@ -78,7 +79,7 @@ class Mac16Bank(Bank):
                 )
                 product = Signal(signed(self.product_bits), name=f"p_{row}_{col}", reset_less=True)
                 m.d.sync += product.eq(out)
-                rows[-1].append(product)
+                rows[-1].append(Number(product))
         return rows
 
 
@@ -120,9 +121,9 @@ class Mac8x8Bank(Bank):
 
     product_latency = 3
 
-    def products(self, m: Module) -> list[list[Value]]:
+    def products(self, m: Module) -> list[list[Number]]:
         lanes = [(row, col) for row in range(self.rows) for col in range(self.cols)]
-        rows: list[list[Value]] = [[] for _ in range(self.rows)]
+        rows: list[list[Number]] = [[] for _ in range(self.rows)]
         for first in range(0, len(lanes), 2):
             pair = lanes[first : first + 2]
             out = _mac16(
@@ -139,5 +140,5 @@ class Mac8x8Bank(Bank):
             for half, (row, col) in enumerate(pair):
                 product = Signal(signed(self.product_bits), name=f"p_{row}_{col}", reset_less=True)
                 m.d.sync += product.eq(out.word_select(half, 16))
-                rows[row].append(product)
+                rows[row].append(Number(product))
         return rows
