@@ -241,14 +241,20 @@ def best_tiling(shape: Shape, board: Board, form: LaneForm, sequences: int = 1) 
 
 
 def _tilings(shape: Shape, board: Board, form: LaneForm, sequences: int) -> Iterator[Tiling]:
-    """All tilings to look at."""
+    """All tilings to look at: of those with as many tiles and slots, the ones with the fewest lanes."""
     blocks = form.lanes_per_block * board.resources.dsps
     most = blocks if form.lanes_per_block else max(1, board.resources.logic // _LEAST_LANE)
-    for cols in range(1, min(shape.cols, form.columns, most) + 1):
-        for rows in range(1, min(shape.rows, most // cols) + 1):
+    for cols in _least(shape.cols, min(form.columns, most)):
+        for rows in _least(shape.rows, most // cols):
             for drains in range(1, cols + 1):
-                if cols % drains == 0 and (rows % drains == 0 or rows == shape.rows):
-                    yield Tiling(rows, cols, drains, sequences)
+                even = rows if rows == shape.rows else -(-rows // drains) * drains
+                if cols % drains == 0 and even <= shape.rows and even * cols <= most:
+                    yield Tiling(even, cols, drains, sequences)
+
+
+def _least(length: int, most: int) -> set[int]:
+    """The least widths, up to `most`, that cut `length` into each possible number of pieces."""
+    return {width for pieces in range(1, length + 1) if (width := -(-length // pieces)) <= most}
 
 
 def _one_column(shape: Shape, form: LaneForm) -> Iterator[Tiling]:

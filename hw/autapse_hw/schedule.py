@@ -130,11 +130,14 @@ class Schedule:
 
         Unit j leaves the drain with its row, ``outputs + j``, and is needed with its column, ``inputs + j``.
         """
+        # The last units decide: a tile takes no less than its drain, and a drain no less than it takes to issue as many
+        # columns, but for the rounding of both.
         t, worst = self.tiling, 0
-        for j in range(self.units):
-            tile, row = divmod(self.outputs + j, t.rows)
-            ready = (tile - self.tiles) * self.tile_cycles + self.slots - 1 + self.latency + row // t.drains
-            worst = max(worst, ready - (self.inputs + j) // t.cols)
+        last = max(self.outputs, (self.tiles - 1) * t.rows, self.rows - t.cols - t.drains)
+        for row in {*range(last, self.rows), max(self.outputs, (self.tiles - 1) * t.rows)}:
+            tile, at = divmod(row, t.rows)
+            ready = (tile - self.tiles) * self.tile_cycles + self.slots - 1 + self.latency + at // t.drains
+            worst = max(worst, ready - (self.inputs + row - self.outputs) // t.cols)
         return worst
 
     @cached_property
@@ -145,9 +148,8 @@ class Schedule:
         """
         t, busy = self.tiling, self.tiles * self.tile_cycles
         dependency = -(-(self.flush_stall - (t.sequences - 1) * busy) // t.sequences)
-        rows = range(self.outputs, self.rows)
-        writing = len({(row // t.rows, row % t.rows // t.drains) for row in rows})
-        return max(0, dependency, writing + self.inputs - busy)
+        first, last = (row // t.rows * self.groups + row % t.rows // t.drains for row in (self.outputs, self.rows - 1))
+        return max(0, dependency, last + 1 - first + self.inputs - busy)
 
     @property
     def cycles_per_step(self) -> int:
