@@ -52,7 +52,7 @@ RECORDED = [
     (ULX3S, "mult18", 20, 16, 17, False, 3672, 17, 10),
     (ULX3S, "mult18", 30, 12, 8, True, 3486, 8, 5),
     (ULX3S, "mult18", 50, 8, 26, False, 2740, 26, 9),
-    (ULX3S, "mult18", 50, 16, 17, False, 3747, 17, 11),
+    (ULX3S, "mult18", 50, 16, 17, False, 3653, 17, 12),
     (ULX3S, "mult18", 320, 8, 27, False, 3079, 27, 53),
     (ULX3S, "generic", 20, 8, 4, False, 1225, 4, 3),
 ]
