@@ -100,7 +100,7 @@ def exchange_routed(text: str, family: str, places: Mapping[str, str], old: Desi
         start = starts.get(f"{keyword} {place}")
         before, after = form(old.contents[path]), form(new.contents[path])
         if start is None or [line.strip() for line in lines[start : start + len(before)]] != before:
-            raise FileFormatError(f"the routed design does not hold what the design says of {path}; build it anew")
+            raise FileFormatError(f"the routed design holds something else in {path} than the design")
         lines[start : start + len(after)] = after
     return "\n".join(lines)
 

@@ -71,9 +71,12 @@ def reweight(
         old, new = (Design.read((at / names["design"]).read_text(), family) for at in (folder, work))
         _check_design(folder, current, q, old, new)
         flow.tell(f"exchange the contents of {len(new.contents)} block RAMs")
-        places = json.loads((folder / names["memories"]).read_text())
         routed, netlist = work / names["routed"], work / names["netlist"]
-        routed.write_text(exchange_routed(routed.read_text(), family, places, old, new))
+        try:
+            places = json.loads((folder / names["memories"]).read_text())
+            routed.write_text(exchange_routed(routed.read_text(), family, places, old, new))
+        except ValueError as error:
+            raise FileFormatError(f"{folder}: not as the build left it: {error}") from None
         netlist.write_text(exchange_netlist(netlist.read_text(), new))
         flow.pack(work)
         q.save(work / names["network"])

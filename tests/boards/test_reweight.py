@@ -169,7 +169,11 @@ def test_refuses_a_changed_folder(tmp_path, packed):
     lines = (folder / "top.asc").read_text().splitlines()
     lines[3] = lines[3][:-1] + ("0" if lines[3][-1] != "0" else "1")
     (folder / "top.asc").write_text("\n".join(lines))
-    refused(folder, b, "the routed design does not hold what the design says of", FileFormatError)
+    refused(
+        folder, b, r"a: not as the build left it: the routed design holds something else in system\.", FileFormatError
+    )
+    (folder / "memories.json").write_text("{")
+    refused(folder, b, "a: not as the build left it: Expecting", FileFormatError)
 
 
 def test_refuses_what_is_not_a_build_or_an_old_one(tmp_path, packed):
