@@ -15,17 +15,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.dynamics.linear import Point, linearization, linearization_point, slope
 from autapse.dynamics.solver import Solution, solve
 from autapse.dynamics.stepping import Method, Stability, discretize, stability
 from autapse.fixed import FloatArray
-from autapse.network import ACTIVATIONS, Network
-
-_SHARED = ("W", "W_in", "b", "W_out", "b_out", "h0")
+from autapse.network import ACTIVATIONS, Network, check_info, rate_arrays
+from autapse.sizes import Sized
+from autapse.tangent import Point, linearized, slope
 
 
 @dataclass(frozen=True, eq=False)
-class RateODE:
+class RateODE(Sized):
     """A rate network with a time constant for each unit: weights as [to, from], float64.
 
     Parameters
@@ -66,24 +65,9 @@ class RateODE:
     info: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # A leaky Network has the same arrays and checks them; the gain only lifts its limit on h0.
-        given = {name: getattr(self, name) for name in _SHARED}
-        net = Network(**given, g=np.asarray(0.5), activation=self.activation, info=self.info)
-        for name in _SHARED:
-            object.__setattr__(self, name, getattr(net, name))
-        try:
-            tau = np.array(self.tau, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(f"tau must be an array of real numbers, not {type(self.tau).__name__}") from None
-        tau = np.full(net.units, float(tau)) if tau.ndim == 0 else tau
-        if tau.shape != (net.units,):
-            raise ValueError(f"tau must be (units,) = ({net.units},); its shape is {tau.shape}")
-        bad = ~(np.isfinite(tau) & (tau > 0.0))
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise ValueError(f"tau must be positive and finite; tau[{k}] is {tau[k]:g}")
-        tau.setflags(write=False)
-        object.__setattr__(self, "tau", tau)
+        for name, array in rate_arrays(self).items():
+            object.__setattr__(self, name, array)
+        check_info(self.info)
 
     @classmethod
     def from_network(cls, net: Network, dt: float = 1.0) -> RateODE:
@@ -111,21 +95,6 @@ class RateODE:
             activation=net.activation,
             info=net.info,
         )
-
-    @property
-    def units(self) -> int:
-        """Number of units N."""
-        return int(self.W.shape[0])
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs M."""
-        return int(self.W_in.shape[1])
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs O."""
-        return int(self.W_out.shape[0])
 
     @property
     def A(self) -> FloatArray:
@@ -193,11 +162,11 @@ class RateODE:
     def linearize(self, at: Point = "origin", x: ArrayLike | None = None) -> RateODE:
         """The linear equation that is tangent to this one at the state `at`, (units,), and input `x`, (inputs,).
 
+        `at` is ``origin``, any state, or a fixed point as :func:`autapse.fixedpoints.find_fixed_points` gives it.
         s(a) becomes s(a*) + S (a - a*) with a* = W h* + W_in x* + b and S = diag(s'(a*)). The result has the activation
         identity, the weights S W and S W_in, and the bias s(a*) + S (b - a*), so that the constant part is right too.
         """
-        h, inputs = linearization_point(self.units, self.inputs, at, x)
-        return replace(self, **linearization(self, h, inputs), activation="identity")
+        return replace(self, **linearized(self, at, x))
 
 
 def _positive(name: str, value: float) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from autapse.dynamics.linear import STEEPEST, ComplexArray
+from autapse.dynamics.linear import ComplexArray
 from autapse.dynamics.solver import scipy_module
 from autapse.fixed import FloatArray
 from autapse.network import Network
+from autapse.tangent import STEEPEST
 
 if TYPE_CHECKING:
     from autapse.dynamics.rate import RateODE
