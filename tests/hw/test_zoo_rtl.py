@@ -1,4 +1,4 @@
-"""The networks of the lecture as circuits: every state and output equals the integer model, and does what is claimed."""
+"""The networks of the lecture as circuits: each state and output is the integer model's, and the claims hold."""
 
 import numpy as np
 import pytest

@@ -26,8 +26,9 @@ def rest_bound(q: QuantizedNetwork, x: ArrayLike, h: ArrayLike) -> FloatArray:
     net = q.network
     if net.activation != "identity":
         raise ValueError(f"the bound holds for linear networks, not for {net.activation}")
-    matrix = np.diag(1.0 - net.d) - net.g[:, None] * net.W
-    if np.linalg.cond(matrix) > 1.0 / np.finfo(float).eps:
+    leak, drive = np.diag(1.0 - net.d), net.g[:, None] * net.W
+    matrix = leak - drive
+    if np.linalg.norm(matrix, -2) <= 1e-12 * max(np.linalg.norm(leak, 2), np.linalg.norm(drive, 2)):
         raise ValueError("the network has an eigenvalue of 1, to rounding, and no rest of its own: use error_bound")
     bound: FloatArray = np.abs(np.linalg.inv(matrix)) @ roundings(q, x, h)
     return bound
