@@ -1,9 +1,10 @@
-"""The sizes that every form of a network has: float, quantised, rate equation."""
+"""The sizes that every form of a network has, float, quantised or rate equation; and the check of a step or scale."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 
@@ -28,3 +29,14 @@ class Sized:
     def outputs(self) -> int:
         """Number of outputs O."""
         return int(self.W_out.shape[0])
+
+
+def check_positive(name: str, value: Any) -> float:
+    """`value` as a float; ValueError, which names it, unless it is a positive and finite number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a positive number, not {value!r}") from None
+    if not (np.isfinite(number) and number > 0.0):
+        raise ValueError(f"{name} must be positive and finite, not {value}")
+    return number

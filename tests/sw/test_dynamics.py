@@ -59,6 +59,9 @@ def test_bad_values_are_named(changes, message):
     [
         (lambda o: o.discretize(0.0), "dt must be positive and finite, not 0"),
         (lambda o: o.discretize(-1.0), "dt must be positive"),
+        (lambda o: o.discretize("fast"), "dt must be a positive number, not 'fast'"),
+        (lambda o: o.solve(np.zeros((3, 2)), None), "dt must be a positive number, not None"),
+        (lambda o: o.rescale(np.nan), "c must be positive and finite, not nan"),
         (lambda o: o.discretize(0.1, "midpoint"), "method must be one of euler, exponential, exact; not 'midpoint'"),
         (lambda o: o.discretize(0.1, "exact"), "an exact step needs a linear equation, not the activation tanh"),
         (lambda o: o.rescale(0.0), "c must be positive and finite, not 0"),

@@ -19,7 +19,7 @@ from autapse.dynamics.solver import Solution, solve
 from autapse.dynamics.stepping import Method, Stability, discretize, stability
 from autapse.fixed import FloatArray
 from autapse.network import ACTIVATIONS, Network, check_info, rate_arrays
-from autapse.sizes import Sized
+from autapse.sizes import Sized, check_positive
 from autapse.tangent import Point, linearized, slope
 
 
@@ -78,7 +78,7 @@ class RateODE(Sized):
 
         Raises ValueError for a decay of 1 (its tau is infinite) and a gain of 0 (that unit has no input).
         """
-        _positive("dt", dt)
+        check_positive("dt", dt)
         if np.any(net.d >= 1.0):
             raise ValueError(f"d must be below 1 for a finite tau; d[{int(np.argmax(net.d))}] is {net.d.max():g}")
         if np.any(net.g == 0.0):
@@ -141,7 +141,7 @@ class RateODE(Sized):
         ``kept``: the state is h' = h, and W_in' = W_in / c, b' = b / c. This puts s(a/c) in the place of s(a)/c: exact
         for the identity, right to first order at a = 0 if s(0) = 0, and wrong otherwise.
         """
-        _positive("c", c)
+        check_positive("c", c)
         if state == "scaled":
             return replace(self, W=self.W / c, tau=c * self.tau, W_out=self.W_out / c, h0=c * self.h0)
         if state == "kept":
@@ -167,8 +167,3 @@ class RateODE(Sized):
         identity, the weights S W and S W_in, and the bias s(a*) + S (b - a*), so that the constant part is right too.
         """
         return replace(self, **linearized(self, at, x))
-
-
-def _positive(name: str, value: float) -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be positive and finite, not {value}")
