@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,6 +22,10 @@ from numpy.typing import ArrayLike
 from autapse.errors import FileFormatError
 from autapse.files import write_beside
 from autapse.fixed import FloatArray
+from autapse.sizes import Sized
+
+if TYPE_CHECKING:
+    from autapse.tangent import Point
 
 FORMAT_VERSION = 1
 
@@ -62,7 +66,7 @@ class Trajectory(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(Sized):
     """A trained recurrent network: weights as [to, from], float64.
 
     Parameters
@@ -104,14 +108,14 @@ class Network:
     info: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        W = _array("W", self.W)
+        W = real_array("W", self.W)
         if W.ndim != 2 or W.shape[0] != W.shape[1] or W.shape[0] == 0:
             raise ValueError(f"W must be square with at least one unit, (units, units); its shape is {W.shape}")
         units = W.shape[0]
-        W_in = _array("W_in", self.W_in)
+        W_in = real_array("W_in", self.W_in)
         if W_in.ndim != 2 or W_in.shape[1] == 0:
             raise ValueError(f"W_in must be (units, inputs) with at least one input; its shape is {W_in.shape}")
-        W_out = np.eye(units) if self.W_out is None else _array("W_out", self.W_out)
+        W_out = np.eye(units) if self.W_out is None else real_array("W_out", self.W_out)
         if W_out.ndim != 2 or W_out.shape[0] == 0:
             raise ValueError(f"W_out must be (outputs, units) with at least one output; its shape is {W_out.shape}")
         sizes = {"units": units, "inputs": W_in.shape[1], "outputs": W_out.shape[0]}
@@ -140,23 +144,7 @@ class Network:
             raise ValueError(f"activation must be one of {known}; not {self.activation!r}")
         if self.activation in ("tanh", "hardtanh", "sigmoid") and not self.leaky:
             _within("h0", arrays["h0"], 1.0)
-        if not isinstance(self.info, Mapping) or not all(isinstance(v, str) for kv in self.info.items() for v in kv):
-            raise ValueError(f"info must map text to text, not {self.info!r}")
-
-    @property
-    def units(self) -> int:
-        """Number of units N."""
-        return int(self.W.shape[0])
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs M."""
-        return int(self.W_in.shape[1])
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs O."""
-        return int(self.W_out.shape[0])
+        check_info(self.info)
 
     @property
     def leaky(self) -> bool:
@@ -180,6 +168,17 @@ class Network:
             states[:, t] = h
         z = states @ self.W_out.T + self.b_out
         return Trajectory(z[0], states[0]) if single else Trajectory(z, states)
+
+    def linearize(self, at: Point = "origin", x: ArrayLike | None = None) -> Network:
+        """The linear network that is tangent to this one at the state `at`, (units,), and input `x`, (inputs,).
+
+        `at` is ``origin``, any state, or a fixed point as :func:`autapse.fixedpoints.find_fixed_points` gives it; `x`
+        is zero when left out. The result has the activation identity, the same d, g and readout, and the bias that
+        makes the constant part right too.
+        """
+        from autapse.tangent import linearized
+
+        return replace(self, **linearized(self, at, x))
 
     def with_info(self, **info: str) -> Network:
         """A copy with more entries in `info`."""
@@ -252,7 +251,7 @@ def read_npz(path: str | os.PathLike[str], kind: str, version: int) -> tuple[dic
 
 def check_inputs(x: ArrayLike, inputs: int, name: str = "x") -> tuple[FloatArray, bool]:
     """Validate inputs as (batch, time, inputs) float64; also says whether the batch axis was added here."""
-    array = _array(name, x)
+    array = real_array(name, x)
     if array.ndim not in (2, 3) or array.shape[-1] != inputs:
         raise ValueError(
             f"{name} must be (batch, time, inputs) or (time, inputs) with {inputs} inputs; its shape is {array.shape}"
@@ -261,7 +260,32 @@ def check_inputs(x: ArrayLike, inputs: int, name: str = "x") -> tuple[FloatArray
     return (array[None], True) if array.ndim == 2 else (array, False)
 
 
-def _array(name: str, value: ArrayLike) -> FloatArray:
+def check_info(info: Any) -> None:
+    """Raise ValueError unless `info` maps text to text."""
+    if not isinstance(info, Mapping) or not all(isinstance(v, str) for kv in info.items() for v in kv):
+        raise ValueError(f"info must map text to text, not {info!r}")
+
+
+def rate_arrays(equation: Any) -> dict[str, FloatArray]:
+    """The validated arrays of a rate equation: its W, W_in, b, W_out, b_out, h0 and tau, (units,), defaults filled in.
+
+    The equation makes the same demands as a Network of all but `tau`; and h0 may be of any size, as with a decay.
+    """
+    names = ("W", "W_in", "b", "W_out", "b_out", "h0")
+    net = Network(**{name: getattr(equation, name) for name in names}, d=np.array(0.5), activation=equation.activation)
+    tau = _vector("tau", equation.tau, 1.0, net.units)
+    if tau.shape != (net.units,):
+        raise ValueError(f"tau must be (units) = ({net.units},); its shape is {tau.shape}")
+    bad = ~(np.isfinite(tau) & (tau > 0.0))
+    if bad.any():
+        k = int(np.argmax(bad))
+        raise ValueError(f"tau must be positive and finite; tau[{k}] is {tau[k]:g}")
+    tau.setflags(write=False)
+    return {**{name: getattr(net, name) for name in names}, "tau": tau}
+
+
+def real_array(name: str, value: Any) -> FloatArray:
+    """A float64 copy of an array of real numbers; anything else is refused by `name`."""
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":
@@ -272,7 +296,7 @@ def _array(name: str, value: ArrayLike) -> FloatArray:
 
 
 def _vector(name: str, value: ArrayLike | None, default: float, size: int) -> FloatArray:
-    array = _array(name, default if value is None else value)
+    array = real_array(name, default if value is None else value)
     return np.full(size, float(array)) if array.ndim == 0 else array
 
 

@@ -28,6 +28,7 @@ from autapse.errors import FileFormatError
 from autapse.files import write_beside
 from autapse.fixed import Format, IntArray, signed_bits
 from autapse.network import FORMAT_VERSION, Network, Trajectory, check_inputs, read_npz
+from autapse.sizes import Sized
 
 if TYPE_CHECKING:
     from autapse.reference import IntTrajectory
@@ -98,7 +99,7 @@ class Formats:
 
 
 @dataclass(frozen=True, eq=False)
-class QuantizedNetwork:
+class QuantizedNetwork(Sized):
     """Integer weights [to, from] (int64), the formats, and the float network that they came from.
 
     Made by :func:`autapse.quantize`. ``b`` and ``b_out`` are at the accumulators' scales, ``h0`` at that of the kept
@@ -120,21 +121,6 @@ class QuantizedNetwork:
     def __post_init__(self) -> None:
         for name in (*_ARRAYS, "d", "g"):
             getattr(self, name).setflags(write=False)
-
-    @property
-    def units(self) -> int:
-        """Number of units N."""
-        return int(self.W.shape[0])
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs M."""
-        return int(self.W_in.shape[1])
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs O."""
-        return int(self.W_out.shape[0])
 
     @property
     def leaky(self) -> bool:

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -167,9 +168,11 @@ def test_the_folder_is_whole_and_the_page_needs_nothing_else(tmp_path, net):
     a = analyze(net, starts=32)
     files = a.write(tmp_path / "out")
     pictures = {"eigenvalues", "fixed_points", "weights", "connectivity", "trajectories", "activity"}
-    assert set(files) == {f"{name}.png" for name in pictures} | {"index.html", "analysis.json"}
+    drawn = {f"{name}.{suffix}" for name in pictures for suffix in ("png", "svg")}
+    assert set(files) == drawn | {"index.html", "analysis.json"}
     for name in pictures:
         assert (tmp_path / "out" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert ElementTree.parse(tmp_path / "out" / f"{name}.svg").getroot().tag.endswith("}svg")
     html = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert html.count('src="data:image/png;base64,') == len(pictures)
     assert not re.search(r'(src|href)="(?!data:)', html)

@@ -1,6 +1,7 @@
 """The command circuit, its schematics and its report."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,39 @@ def test_errors(net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     result = run(net, "-o", tmp_path / "out", "--simulate")
     assert str(result.exception) == MISSING
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def broken_ngspice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ngspice that fails, first on PATH."""
+    program = tmp_path / "bin" / "ngspice"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'Fatal error: no licence for the moon'\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("broken_ngspice")
+def test_a_failing_ngspice_is_quoted(net: Path, tmp_path: Path) -> None:
+    result = run(net, "-o", tmp_path / "out", "--simulate", "--samples", 2)
+    assert str(result.exception) == "ngspice failed (exit code 3): Fatal error: no licence for the moon"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("W", [np.zeros((2, 2)), np.array([[0.5, 1.0], [0.0, 0.5]])])
+def test_singular_and_defective_matrices_are_built(W: Any, tmp_path: Path) -> None:
+    Network(W=W, W_in=np.eye(2), d=0.9, g=np.float64(0.1)).save(tmp_path / "net.npz")  # type: ignore[arg-type]
+    result = run(tmp_path / "net.npz", "-o", tmp_path / "out", "--samples", 2, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["exact"]["W"] < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("--dt", 0), "dt must be positive, not 0"), (("--dt", -1), "dt must be positive, not -1")],
+)
+def test_steps_that_are_none(net: Path, tmp_path: Path, arguments: Any, message: str) -> None:
+    assert message in str(run(net, "-o", tmp_path / "out", *arguments).exception)
 
 
 @pytest.mark.parametrize("form", ["parallel", "series"])

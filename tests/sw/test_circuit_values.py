@@ -172,7 +172,7 @@ def test_stimulus() -> None:
             Stimulus(np.array(times), np.array(values))
     with pytest.raises(ValueError, match="finite values"):
         Stimulus(np.array([0.0, 1.0]), np.array([[1.0], [np.nan]]))
-    with pytest.raises(ValueError, match="dt must be positive, not 0"):
+    with pytest.raises(ValueError, match="dt must be positive and finite, not 0"):
         Stimulus.held([[1.0]], 0.0)
     with pytest.raises(ValueError, match="at least one; their shape is"):
         Stimulus.held(np.zeros((0, 1)), 1.0)

@@ -245,6 +245,20 @@ def test_bad_input(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+def test_weights_that_are_not_square_are_named_by_every_command(tmp_path: Path) -> None:
+    from autapse.cli.circuit import circuit
+    from autapse.cli.theory import analyze
+
+    header = {"format": "autapse-network", "version": 1, "activation": "tanh", "info": {}, "arrays": ["W", "W_in"]}
+    np.savez(tmp_path / "net.npz", header=np.array(json.dumps(header)), W=np.ones((2, 3)), W_in=np.ones((2, 1)))
+    for one in (analyze, circuit, command):
+        made = typer.Typer()
+        made.command()(one)
+        result = CliRunner().invoke(made, [str(tmp_path / "net.npz"), "-o", str(tmp_path / "out")])
+        assert "net.npz: W must be square with at least one unit" in str(result.exception)
+        assert "(2, 3)" in str(result.exception)
+
+
 @pytest.mark.usefixtures("no_tools")
 def test_an_unstable_step_is_warned_of(tmp_path: Path) -> None:
     with pytest.warns(RuntimeWarning, match=r"dt = 1.2 makes modes grow .* largest stable dt is 1.11"):

@@ -10,7 +10,6 @@ from autapse.dynamics import (
     RateODE,
     dequantized,
     interchange,
-    linearize_network,
     modes,
     network_jacobian,
     run_from,
@@ -43,7 +42,7 @@ def random_ode(seed: int = 1, units: int = 4, **changes: Any) -> RateODE:
         ({"tau": [1, 0, 1, 1]}, r"tau must be positive and finite; tau\[1\] is 0"),
         ({"tau": -2.0}, r"tau must be positive and finite; tau\[0\] is -2"),
         ({"tau": np.inf}, "tau must be positive and finite"),
-        ({"tau": [1, 2]}, r"tau must be \(units,\) = \(4,\); its shape is \(2,\)"),
+        ({"tau": [1, 2]}, r"tau must be \(units\) = \(4,\); its shape is \(2,\)"),
         ({"tau": "slow"}, "tau must be an array of real numbers, not str"),
         ({"W": np.ones((4, 3))}, r"W must be square.*\(4, 3\)"),
         ({"W": np.full((4, 4), np.nan)}, "W must be finite"),
@@ -60,6 +59,9 @@ def test_bad_values_are_named(changes, message):
     [
         (lambda o: o.discretize(0.0), "dt must be positive and finite, not 0"),
         (lambda o: o.discretize(-1.0), "dt must be positive"),
+        (lambda o: o.discretize("fast"), "dt must be a positive number, not 'fast'"),
+        (lambda o: o.solve(np.zeros((3, 2)), None), "dt must be a positive number, not None"),
+        (lambda o: o.rescale(np.nan), "c must be positive and finite, not nan"),
         (lambda o: o.discretize(0.1, "midpoint"), "method must be one of euler, exponential, exact; not 'midpoint'"),
         (lambda o: o.discretize(0.1, "exact"), "an exact step needs a linear equation, not the activation tanh"),
         (lambda o: o.rescale(0.0), "c must be positive and finite, not 0"),
@@ -67,6 +69,9 @@ def test_bad_values_are_named(changes, message):
         (lambda o: o.linearize("centre"), "at must be 'origin' or a state, not 'centre'"),
         (lambda o: o.linearize(np.zeros(3)), r"at must have the shape \(4,\), not \(3,\)"),
         (lambda o: o.linearize(np.full(4, np.inf)), "at must be finite"),
+        (lambda o: o.linearize(["a"] * 4), "at must be an array of real numbers, not list"),
+        (lambda o: o.discretize(0.1).linearize("centre"), "at must be 'origin' or a state, not 'centre'"),
+        (lambda o: o.discretize(0.1).linearize(x=np.zeros(3)), r"x must have the shape \(2,\), not \(3,\)"),
         (lambda o: o.solve(np.zeros((3, 2)), 0.0), "dt must be positive"),
         (lambda o: o.solve(np.zeros((3, 5)), 0.1), "x must be"),
         (lambda o: o.solve(lambda t: [0, 0], 0.1), "needs the number of steps"),
@@ -243,9 +248,34 @@ def test_tangents_touch_and_have_the_slope(activation):
     errors = [np.abs(line.derivative(h + e, x + e) - ode.derivative(h + e, x + e)).max() for e in (1e-2, 1e-3)]
     assert 90 < errors[0] / errors[1] < 110  # second order, in state and input
     net = ode.discretize(0.1)
-    flat = linearize_network(net, h, x)
+    flat = net.linearize(h, x)
     np.testing.assert_allclose(step(flat, h, x), step(net, h, x), atol=1e-15)
     np.testing.assert_allclose(network_jacobian(flat, h), network_jacobian(net, h, x), atol=1e-15)
+
+
+def test_a_fixed_point_is_a_place_to_linearise_at():
+    """Equation and network take it as it was found, and rest there still; the network's modes are the point's."""
+    ode = random_ode()
+    net = ode.discretize(0.1)
+    for system in (ode, net):
+        point = find_fixed_points(system)[0]
+        line = system.linearize(at=point)
+        assert line.activation == "identity"
+        np.testing.assert_array_equal(line.W, system.linearize(point.h).W)
+    np.testing.assert_allclose(step(line, point.h), point.h, atol=1e-8)
+    values = np.linalg.eigvals(np.diag(line.d) + line.g[:, None] * line.W)
+    np.testing.assert_allclose(np.sort_complex(values), np.sort_complex(point.eigenvalues), atol=1e-12)
+
+
+def test_the_tangent_of_a_network_is_right_to_second_order():
+    net = Network(W=[[0.7, -0.4], [0.3, 1.1]], W_in=np.eye(2), b=[0.1, -0.2], d=[0.5, 0.0], g=[0.3, 1.0])
+    at = np.array([0.3, -0.5])
+    line, e = net.linearize(at), np.array([1.0, -0.7])
+    errors = [np.abs(step(line, at + s * e) - step(net, at + s * e)).max() for s in (1e-2, 1e-3)]
+    assert 90 < errors[0] / errors[1] < 110
+    origin = net.linearize()
+    np.testing.assert_allclose(origin.W, (1 - np.tanh(net.b) ** 2)[:, None] * net.W)
+    np.testing.assert_array_equal(origin.d, net.d)
 
 
 def test_the_jacobian_is_the_numeric_one():

@@ -10,6 +10,7 @@ from autapse.fixedpoints import find_fixed_points
 from autapse.network import Network
 from autapse.quantize import quantize
 from autapse.zoo import (
+    CATALOGUE,
     amplifier,
     autapse,
     balanced,
@@ -17,6 +18,8 @@ from autapse.zoo import (
     decision_margin,
     direction,
     drift,
+    error_bound,
+    exhibit,
     flip_threshold,
     hadamard,
     hopfield,
@@ -114,9 +117,36 @@ def test_the_bound_is_no_larger_than_a_rounded_weight_makes_it(weight):
     assert error <= bound <= 1.02 * error  # all of it from the one weight
 
 
-def test_the_bound_is_for_linear_networks():
+def test_the_bound_is_for_linear_networks_with_a_rest():
     with pytest.raises(ValueError, match="linear networks, not for tanh"):
         rest_bound(quantize(two_attractors()), [0.0], [0.0])
+    q = quantize(autapse(1.0).discretize(0.1), state_range=1.0)
+    with pytest.raises(ValueError, match="an eigenvalue of 1, to rounding, and no rest of its own"):
+        rest_bound(q, [0.0], [0.0])
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("ode", [autapse(0.8), autapse(1.0), mutual(0.8), mutual(-0.8), winner_take_all(3)])
+def test_every_step_in_fixed_point_lies_within_the_derived_bound(ode, bits):
+    x = np.repeat(np.random.default_rng(bits).uniform(-0.2, 0.2, (10, ode.inputs)), 20, axis=0)
+    net = ode.discretize(0.1)
+    q = quantize(net, weight_bits=bits, state_bits=bits, state_range=2.0, input_range=0.25)
+    bound = error_bound(q, x)
+    off = np.abs(q.run(x).h - net.run(x).h)
+    assert np.all(off <= bound)
+    assert off.max() > 0.0
+    if ode.activation == "identity":
+        assert bound.max() < 1.0 * 2.0 ** (8 - bits)  # 16 bits: 4e-3, for the integrator, after 200 steps
+
+
+def test_a_bound_in_time_ends_where_that_of_the_rest_is():
+    """One unit: the sum of |J|**k is the inverse of 1 - J."""
+    net = autapse(0.8).discretize(0.1)
+    q = quantize(net, weight_bits=10, state_bits=10, state_range=1.0, input_range=0.25)
+    x = held([0.1], 1500)
+    h, still = rest(q, [0.1], 1500)
+    assert still
+    assert error_bound(q, x)[-1] == pytest.approx(rest_bound(q, [0.1], h), rel=1e-6)
 
 
 def test_an_integrator_holds_in_float_and_drifts_where_its_eigenvalue_was_rounded():
@@ -296,3 +326,33 @@ def test_a_small_fixed_point_network_is_periodic():
 def test_bad_values_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# --- exhibits ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(CATALOGUE))
+def test_what_is_claimed_holds_in_float_and_in_fixed_point(name):
+    """In RTL too: tests/hw/test_zoo_rtl.py."""
+    shown = exhibit(name)
+    assert shown.name == name
+    findings = shown.findings(shown.runs())
+    assert {f.level for f in findings} == {"float", "fixed point"}
+    for found in findings:
+        assert found.holds, found
+    for claim in shown.claims:
+        assert claim.fixed_room < 0.05 * max(abs(claim.target), 1.0) or name in ("ring", "chaos"), claim
+
+
+@pytest.mark.parametrize(("name", "broken"), [("autapse", 0), ("two_attractors", 1), ("sequence", 0), ("ring", 1)])
+def test_a_claim_can_fail(name, broken):
+    """Another network than the one that the claims are of, at the same inputs."""
+    shown = exhibit(name)
+    other = replace(shown.net, W=-0.45 * shown.net.W)
+    findings = shown.findings({"float": other.run(shown.x).z})
+    assert not findings[broken].holds
+
+
+def test_the_names_are_said():
+    with pytest.raises(ValueError, match="'bat' is not in the zoo; there are autapse, autapse_at_1"):
+        exhibit("bat")

@@ -73,18 +73,18 @@ class Analysis:
         }
 
     def write(self, folder: str | os.PathLike[str], progress: Callable[[str], None] | None = None) -> list[str]:
-        """Write the pictures, one self-contained page ``index.html``, and the numbers; returns the names of the files.
+        """Write the pictures (PNG, SVG), one self-contained page ``index.html``, and the numbers; returns their names.
 
         The folder is replaced as a whole if it is empty or holds an earlier analysis; any other is refused.
         """
         from autapse.analysis.page import page
-        from autapse.analysis.pictures import PICTURES
+        from autapse.analysis.pictures import PICTURES, save
 
         say = progress or (lambda _: None)
         with folder_beside(folder, NUMBERS) as work:
             for name, draw in PICTURES.items():
                 say(f"drawing {name}")
-                draw(self).savefig(work / f"{name}.png", dpi=120)
+                save(draw(self), work, name)
             (work / "index.html").write_text(page(self, work), encoding="utf-8")
             (work / NUMBERS).write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
             return sorted(path.name for path in work.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,14 @@ def new_figure(width: float, height: float) -> Any:
     except ImportError:
         raise MissingToolError("matplotlib is not installed: pip install 'autapse[plot]'") from None
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Any, folder: Path, name: str, dpi: int = 120) -> list[str]:
+    """Write a figure as PNG and as SVG, cut to what is drawn; returns the names of the files."""
+    files = [f"{name}.png", f"{name}.svg"]
+    for file in files:
+        figure.savefig(folder / file, dpi=dpi, bbox_inches="tight", pad_inches=0.1)
+    return files
 
 
 def unit_circle(axis: Any) -> None:

@@ -6,12 +6,13 @@ Anything with the attributes of :class:`RateEquation` can be built; :class:`Equa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from autapse.fixed import FloatArray
-from autapse.network import Network
+from autapse.network import Network, rate_arrays
+from autapse.sizes import Sized
 
 
 class RateEquation(Protocol):
@@ -36,7 +37,7 @@ class RateEquation(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Equation:
+class Equation(Sized):
     """A validated rate equation; `tau` is in units of the network's time.
 
     Raises ValueError, with the value and what was expected, for wrong shapes, values that are not finite, an unknown
@@ -53,20 +54,8 @@ class Equation:
     h0: FloatArray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        # The network model makes the same demands of everything but tau; d = 1/2 only lets h0 be of any size.
-        given: dict[str, Any] = {name: getattr(self, name) for name in ("W", "W_in", "b", "W_out", "b_out", "h0")}
-        net = Network(**given, activation=self.activation, d=np.array(0.5))
-        for name in given:
-            object.__setattr__(self, name, getattr(net, name))
-        tau = np.array(self.tau, dtype=np.float64)
-        tau = np.full(net.units, float(tau)) if tau.ndim == 0 else tau
-        if tau.shape != (net.units,):
-            raise ValueError(f"tau must be (units) = ({net.units},); its shape is {tau.shape}")
-        bad = ~((tau > 0.0) & np.isfinite(tau))
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise ValueError(f"tau must be positive and finite; tau[{k}] is {tau[k]:g}")
-        object.__setattr__(self, "tau", tau)
+        for name, array in rate_arrays(self).items():
+            object.__setattr__(self, name, array)
 
     @classmethod
     def of(cls, equation: RateEquation) -> Equation:
@@ -78,16 +67,6 @@ class Equation:
         if missing:
             raise TypeError(f"a rate equation has {', '.join(names)}; {type(equation).__name__} lacks {missing[0]}")
         return cls(**{name: getattr(equation, name) for name in names})
-
-    @property
-    def units(self) -> int:
-        """Number of units n."""
-        return int(self.W.shape[0])
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs m."""
-        return int(self.W_in.shape[1])
 
     @property
     def linear(self) -> bool:

@@ -12,6 +12,7 @@ from autapse.circuit.equation import Equation
 from autapse.errors import AutapseError, MissingToolError
 from autapse.fixed import FloatArray
 from autapse.network import ACTIVATIONS
+from autapse.sizes import check_positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +57,7 @@ class Stimulus:
         x = np.asarray(x, dtype=np.float64)
         if x.ndim != 2 or len(x) == 0:
             raise ValueError(f"samples are (time, inputs), with at least one; their shape is {x.shape}")
-        if not 0.0 < dt < np.inf:
-            raise ValueError(f"the time step dt must be positive, not {dt:g}")
+        check_positive("dt", dt)
         # Where a sample repeats there is no edge.
         edges = 1 + np.flatnonzero(np.any(np.diff(x, axis=0) != 0.0, axis=1))
         times = np.concatenate([[0.0], np.stack([edges * dt, (edges + 0.01) * dt], axis=1).ravel(), [len(x) * dt]])

@@ -11,10 +11,11 @@ import numpy as np
 import typer
 
 from autapse.cli._common import Json, emit, err, facts, read_array, working
+from autapse.cli._zoo import HELP, name_of, read_network
 from autapse.errors import AutapseError
 from autapse.files import folder_beside
-from autapse.loading import READABLE, load
 from autapse.network import check_inputs
+from autapse.quantized import QuantizedNetwork
 
 
 class Form(StrEnum):
@@ -40,7 +41,7 @@ class Storage(StrEnum):
 
 
 def circuit(
-    file: Annotated[Path, typer.Argument(metavar="NET", help=f"A network: {READABLE}.", show_default=False)],
+    file: Annotated[str, typer.Argument(metavar="NET", help=f"A network: {HELP}.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")],
     form: Annotated[Form, typer.Option(help="R || C with voltages as states, or R - L with currents.")] = Form.PARALLEL,
     simulate: Annotated[bool, typer.Option("--simulate", help="Run ngspice, and compare with the equation.")] = False,
@@ -74,7 +75,8 @@ def circuit(
 
     if simulate:
         c.find_ngspice()  # before the work, not after it
-    net = load(file)
+    found, _ = read_network(file)
+    net = found.network if isinstance(found, QuantizedNetwork) else found
     equation = c.from_network(net, dt)
     if inputs is None:
         stimulus = c.Stimulus.default(equation, seed)
@@ -83,7 +85,7 @@ def circuit(
         stimulus = c.Stimulus.held(x[0], float(net.g[0]))
     exact = c.synthesize(equation, form.value, replace(default_levels(form.value), storage=storage.value))
     built = exact if values is Values.EXACT else c.round_values(exact, values.value)
-    title = file.stem
+    title = name_of(file)
     with folder_beside(output, "report.json") as folder, working("circuit", as_json) as say:
         (folder / "circuit.cir").write_text(c.netlist(built, stimulus, title))
         (folder / "components.csv").write_text(component_table(exact))

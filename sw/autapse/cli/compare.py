@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, emit, facts, out, read_any, read_array, working
+from autapse.cli._common import Json, emit, facts, out, read_array, working
+from autapse.cli._zoo import HELP, name_of, read_network
 from autapse.errors import AutapseError, MissingToolError, ToolFailedError
 from autapse.files import folder_beside
 from autapse.fixed import FloatArray
-from autapse.loading import READABLE
 from autapse.network import Network, check_inputs
 from autapse.quantized import QuantizedNetwork
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from autapse.comparison import Runs
     from autapse.dynamics import RateODE
 
-_ZOO = ("autapse", "amplifier", "mutual_excitation", "mutual_inhibition", "winner_take_all")
-_ZOO_DT = 0.1
 _POINTS = 1000  # of the equation's curve, at least one for each step
 _MARKER = "compare.json"
 Progress = Callable[[str], None]
@@ -36,7 +34,7 @@ def compare(
         str,
         typer.Argument(
             metavar="NET",
-            help=f"A network, float or quantised: {READABLE}; or one of {', '.join(f'zoo:{name}' for name in _ZOO)}.",
+            help=f"A network, float or quantised: {HELP}.",
             show_default=False,
         ),
     ],
@@ -46,7 +44,7 @@ def compare(
     ] = None,
     dt: Annotated[
         float | None,
-        typer.Option(help=f"Time step: d = 1 - dt/tau, g = dt. Left out: g, or 1 where g differs; zoo: {_ZOO_DT}."),
+        typer.Option(help="Time step: d = 1 - dt/tau, g = dt. Left out: g, or 1 where g differs."),
     ] = None,
     units: Annotated[
         str | None, typer.Option(metavar="K,K", help="Compare the states of these units, from 1, not the readout.")
@@ -63,10 +61,13 @@ def compare(
 
     Example: autapse compare zoo:mutual_excitation -o comparison
     """
+    from autapse.analysis.pictures import save
     from autapse.comparison import caption, default_stimulus, figure, rows, to_dict
     from autapse.dynamics import RateODE
 
-    float_net, given, step = _read(net, dt)
+    found, step = read_network(net, dt)
+    given = found if isinstance(found, QuantizedNetwork) else None
+    float_net = found.network if isinstance(found, QuantizedNetwork) else found
     chosen = None if units is None else _units(units, float_net.units)
     if chosen is not None:
         if given is not None:
@@ -75,7 +76,7 @@ def compare(
         float_net = replace(float_net, W_out=np.eye(float_net.units)[chosen], b_out=np.zeros(len(chosen)))
     ode = RateODE.from_network(float_net, step)
     x = default_stimulus(ode, step, seed) if inputs is None else _stimulus(inputs, float_net.inputs)
-    title = f"{net if net.startswith('zoo:') else Path(net).stem}, dt = {step:.4g}"
+    title = f"{name_of(net)}, dt = {step:.4g}"
     quantity = "readout" if chosen is None else f"state of units {', '.join(str(k + 1) for k in chosen)}"
     with folder_beside(output, _MARKER) as folder, working("comparing", as_json) as say:
         q = given or _quantize(float_net, x, weight_bits, state_bits)
@@ -83,9 +84,7 @@ def compare(
         title += f", {q.formats.W.bits}-bit weights, {q.formats.h.bits}-bit state"
         say("drawing")
         names = None if chosen is None else [f"unit {k + 1}" for k in chosen]
-        picture = figure(runs, title, quantity, names)
-        picture.savefig(folder / "compare.png", dpi=130)
-        picture.savefig(folder / "compare.svg")
+        save(figure(runs, title, quantity, names), folder, "compare", dpi=130)
         words = caption(runs, title, quantity)
         (folder / "caption.md").write_text("\n\n".join(words) + "\n", encoding="utf-8")
         curves: dict[str, Any] = {name.replace(" ", "_"): z for name, z in runs.curves.items() if z is not None}
@@ -201,31 +200,6 @@ def _spice(
     edges = c.solve(c.Equation.of(ode), stimulus, ends)
     off = np.stack([np.interp(ends, found.times, column) for column in (found.spice - found.ode).T], axis=1)
     return ode.readout(edges + off), ode.readout(edges)
-
-
-def _read(name: str, dt: float | None) -> tuple[Network, QuantizedNetwork | None, float]:
-    """The float network, the quantised one if that is what was given, and the step."""
-    if name.startswith("zoo:"):
-        step = _ZOO_DT if dt is None else dt
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of an unstable step: `gather` gives it for any network
-            return _zoo(name.removeprefix("zoo:")).discretize(step), None, step
-    found = read_any(Path(name))
-    net = found.network if isinstance(found, QuantizedNetwork) else found
-    one_gain = net.g[0] > 0.0 and bool(np.all(net.g == net.g[0]))
-    step = dt if dt is not None else float(net.g[0]) if one_gain else 1.0
-    return net, found if isinstance(found, QuantizedNetwork) else None, step
-
-
-def _zoo(name: str) -> RateODE:
-    from autapse import zoo
-
-    if name not in _ZOO:
-        raise AutapseError(f"zoo:{name} is not one of {', '.join(f'zoo:{known}' for known in _ZOO)}")
-    if name.startswith("mutual"):
-        return zoo.mutual(0.8 if name == "mutual_excitation" else -0.8)
-    made: RateODE = getattr(zoo, name)()
-    return made
 
 
 def _units(text: str, units: int) -> list[int]:

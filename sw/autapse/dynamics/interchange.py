@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.dynamics.linear import linearize_network
 from autapse.dynamics.solver import scipy_module
 from autapse.dynamics.stepping import Method
 from autapse.fixed import FloatArray
@@ -148,9 +147,7 @@ def _rescale_linearize(ode: RateODE, c: float, h: FloatArray, _: float) -> float
 
 
 def _discretize_linearize(ode: RateODE, h: FloatArray, first: Method, second: Method, dt: float) -> float:
-    return _gap(
-        tangent(linearize_network(ode.discretize(dt, first), h)), tangent(ode.linearize(h).discretize(dt, second)), h
-    )
+    return _gap(tangent(ode.discretize(dt, first).linearize(h)), tangent(ode.linearize(h).discretize(dt, second)), h)
 
 
 def _flow_linearize(ode: RateODE, h: FloatArray, dt: float) -> float:

@@ -15,17 +15,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.dynamics.linear import Point, linearization, linearization_point, slope
 from autapse.dynamics.solver import Solution, solve
 from autapse.dynamics.stepping import Method, Stability, discretize, stability
 from autapse.fixed import FloatArray
-from autapse.network import ACTIVATIONS, Network
-
-_SHARED = ("W", "W_in", "b", "W_out", "b_out", "h0")
+from autapse.network import ACTIVATIONS, Network, check_info, rate_arrays
+from autapse.sizes import Sized, check_positive
+from autapse.tangent import Point, linearized, slope
 
 
 @dataclass(frozen=True, eq=False)
-class RateODE:
+class RateODE(Sized):
     """A rate network with a time constant for each unit: weights as [to, from], float64.
 
     Parameters
@@ -66,24 +65,9 @@ class RateODE:
     info: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # A leaky Network has the same arrays and checks them; the gain only lifts its limit on h0.
-        given = {name: getattr(self, name) for name in _SHARED}
-        net = Network(**given, g=np.asarray(0.5), activation=self.activation, info=self.info)
-        for name in _SHARED:
-            object.__setattr__(self, name, getattr(net, name))
-        try:
-            tau = np.array(self.tau, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(f"tau must be an array of real numbers, not {type(self.tau).__name__}") from None
-        tau = np.full(net.units, float(tau)) if tau.ndim == 0 else tau
-        if tau.shape != (net.units,):
-            raise ValueError(f"tau must be (units,) = ({net.units},); its shape is {tau.shape}")
-        bad = ~(np.isfinite(tau) & (tau > 0.0))
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise ValueError(f"tau must be positive and finite; tau[{k}] is {tau[k]:g}")
-        tau.setflags(write=False)
-        object.__setattr__(self, "tau", tau)
+        for name, array in rate_arrays(self).items():
+            object.__setattr__(self, name, array)
+        check_info(self.info)
 
     @classmethod
     def from_network(cls, net: Network, dt: float = 1.0) -> RateODE:
@@ -94,7 +78,7 @@ class RateODE:
 
         Raises ValueError for a decay of 1 (its tau is infinite) and a gain of 0 (that unit has no input).
         """
-        _positive("dt", dt)
+        check_positive("dt", dt)
         if np.any(net.d >= 1.0):
             raise ValueError(f"d must be below 1 for a finite tau; d[{int(np.argmax(net.d))}] is {net.d.max():g}")
         if np.any(net.g == 0.0):
@@ -111,21 +95,6 @@ class RateODE:
             activation=net.activation,
             info=net.info,
         )
-
-    @property
-    def units(self) -> int:
-        """Number of units N."""
-        return int(self.W.shape[0])
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs M."""
-        return int(self.W_in.shape[1])
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs O."""
-        return int(self.W_out.shape[0])
 
     @property
     def A(self) -> FloatArray:
@@ -172,7 +141,7 @@ class RateODE:
         ``kept``: the state is h' = h, and W_in' = W_in / c, b' = b / c. This puts s(a/c) in the place of s(a)/c: exact
         for the identity, right to first order at a = 0 if s(0) = 0, and wrong otherwise.
         """
-        _positive("c", c)
+        check_positive("c", c)
         if state == "scaled":
             return replace(self, W=self.W / c, tau=c * self.tau, W_out=self.W_out / c, h0=c * self.h0)
         if state == "kept":
@@ -193,13 +162,8 @@ class RateODE:
     def linearize(self, at: Point = "origin", x: ArrayLike | None = None) -> RateODE:
         """The linear equation that is tangent to this one at the state `at`, (units,), and input `x`, (inputs,).
 
+        `at` is ``origin``, any state, or a fixed point as :func:`autapse.fixedpoints.find_fixed_points` gives it.
         s(a) becomes s(a*) + S (a - a*) with a* = W h* + W_in x* + b and S = diag(s'(a*)). The result has the activation
         identity, the weights S W and S W_in, and the bias s(a*) + S (b - a*), so that the constant part is right too.
         """
-        h, inputs = linearization_point(self.units, self.inputs, at, x)
-        return replace(self, **linearization(self, h, inputs), activation="identity")
-
-
-def _positive(name: str, value: float) -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be positive and finite, not {value}")
+        return replace(self, **linearized(self, at, x))

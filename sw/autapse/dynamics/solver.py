@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from autapse.errors import MissingToolError, ToolFailedError
 from autapse.fixed import FloatArray
 from autapse.network import check_inputs
+from autapse.sizes import check_positive
 
 if TYPE_CHECKING:
     from autapse.dynamics.rate import RateODE
@@ -71,8 +72,7 @@ def solve(
     ToolFailedError
         Where the solver gives up, for example because the state grows beyond all bounds.
     """
-    if not (np.isfinite(dt) and dt > 0):
-        raise ValueError(f"dt must be positive and finite, not {dt}")
+    check_positive("dt", dt)
     options = {"method": method, "rtol": rtol, "atol": atol}
     if callable(x):
         if steps is None or steps < 1:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from autapse.dynamics.linear import STEEPEST, ComplexArray
+from autapse.dynamics.linear import ComplexArray
 from autapse.dynamics.solver import scipy_module
 from autapse.fixed import FloatArray
 from autapse.network import Network
+from autapse.sizes import check_positive
+from autapse.tangent import STEEPEST
 
 if TYPE_CHECKING:
     from autapse.dynamics.rate import RateODE
@@ -184,7 +186,6 @@ def _warning(found: Stability, dt: float, method: Method) -> str:
 
 
 def _check(dt: float, method: str) -> None:
-    if not (np.isfinite(dt) and dt > 0):
-        raise ValueError(f"dt must be positive and finite, not {dt}")
+    check_positive("dt", dt)
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(_METHODS)}; not {method!r}")

@@ -18,27 +18,65 @@ from autapse.quantized import QuantizedNetwork
 def rest_bound(q: QuantizedNetwork, x: ArrayLike, h: ArrayLike) -> FloatArray:
     """The largest difference between the float rest and the rest h, (units,), of a linear quantised network, (units,).
 
-    Derived, not fitted. At rest (1 - d) h = g (W h + W_in x + b) + r. Every rounding enters the right side: of the
-    weights, input, bias, decay and gain (known), half an ulp of the multiplied state, of the activation's input and of
-    the kept state. The inverse of (1 - d) - g W carries them to the state. `x` is (inputs,), in real numbers.
+    Derived, not fitted: at rest (1 - d) h = g (W h + W_in x + b) + r, where r are the :func:`roundings` of a step. The
+    inverse of (1 - d) - g W carries them to the state. `x` is (inputs,), in real numbers.
+
+    Raises ValueError for a nonlinear network, and where the matrix is singular: a mode with eigenvalue 1 has no rest.
     """
-    net, values, f = q.network, dequantized(q), q.formats
+    net = q.network
     if net.activation != "identity":
         raise ValueError(f"the bound holds for linear networks, not for {net.activation}")
+    leak, drive = np.diag(1.0 - net.d), net.g[:, None] * net.W
+    matrix = leak - drive
+    if np.linalg.norm(matrix, -2) <= 1e-12 * max(np.linalg.norm(leak, 2), np.linalg.norm(drive, 2)):
+        raise ValueError("the network has an eigenvalue of 1, to rounding, and no rest of its own: use error_bound")
+    bound: FloatArray = np.abs(np.linalg.inv(matrix)) @ roundings(q, x, h)
+    return bound
+
+
+def error_bound(q: QuantizedNetwork, x: ArrayLike) -> FloatArray:
+    """The largest difference between float and fixed point at each step of x, (time, inputs): (time, units).
+
+    e <- |J| e + :func:`roundings`, with |J| = |diag(d) + diag(g) W| for a linear network and |d| + |g| |W| otherwise,
+    because no activation is steeper than 1. It holds as long as no state saturates. It is close for linear networks,
+    and for others while the state is small; where an activation flattens, errors shrink, and the bound does not.
+    """
+    net = q.network
+    h = q.run(x).h
+    before = np.vstack([q.formats.state.dequantize(q.h0), h[:-1]])
+    added = roundings(q, x, before)
+    decay, drive = np.diag(net.d), net.g[:, None] * net.W
+    growth = np.abs(decay + drive) if net.activation == "identity" else np.abs(decay) + np.abs(drive)
+    error = np.abs(net.h0 - before[0])
+    bound = np.empty_like(h)
+    for t, new in enumerate(added):
+        error = growth @ error + new
+        bound[t] = error
+    return bound
+
+
+def roundings(q: QuantizedNetwork, x: ArrayLike, h: ArrayLike) -> FloatArray:
+    """What one step from the states h, (..., units), under x, (..., inputs), adds to the error at most: (..., units).
+
+    The roundings of weights, input, bias, decay and gain are known; those of the multiplied state, of the activation's
+    input and of the kept state are half an ulp; an activation that is a table is off by at most one.
+    """
+    net, values, f = q.network, dequantized(q), q.formats
     h, x = np.abs(np.asarray(h, dtype=np.float64)), np.asarray(x, dtype=np.float64)
     coded = f.x.dequantize(q.quantize_inputs(x)[0])
     operand = 0.5 * f.h.ulp if q.leaky else 0.0
     drive = np.abs(coded)
-    inner = np.abs(values.W - net.W) @ h + np.abs(values.W).sum(axis=1) * operand
-    inner += np.abs(values.W_in - net.W_in) @ drive + np.abs(net.W_in) @ np.abs(coded - x)
+    inner = h @ np.abs(values.W - net.W).T + np.abs(values.W).sum(axis=1) * operand
+    inner += drive @ np.abs(values.W_in - net.W_in).T + np.abs(coded - x) @ np.abs(net.W_in).T
     inner += np.abs(values.b - net.b) + math.ldexp(0.5, -q.activation.in_frac)
-    reach = np.abs(values.W) @ (h + operand) + np.abs(values.W_in) @ drive + np.abs(values.b)
+    if net.activation in ("tanh", "sigmoid"):
+        inner += q.activation.out.ulp
+    reach = (h + operand) @ np.abs(values.W).T + drive @ np.abs(values.W_in).T + np.abs(values.b)
     total = np.abs(net.g) * inner + np.abs(values.g - net.g) * reach + np.abs(values.d - net.d) * h
     if q.leaky:
         total += 0.5 * f.state.ulp
-    inverse = np.linalg.inv(np.diag(1.0 - net.d) - net.g[:, None] * net.W)
-    bound: FloatArray = np.abs(inverse) @ total
-    return bound
+    result: FloatArray = total
+    return result
 
 
 def rest(q: QuantizedNetwork, x: ArrayLike, steps: int = 2000) -> tuple[FloatArray, bool]:
