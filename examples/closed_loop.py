@@ -68,12 +68,11 @@ class Controller:
 
 
 def run(device: Device, q: QuantizedNetwork, steps: int) -> tuple[Controller, NDArray[np.float64], bool]:
-    """The loop: the controller, seconds of each step, and whether every output equals the model's."""
+    """The loop, from h0 on: the controller, seconds of each step, and whether every output equals the model's."""
     controller = Controller(q.inputs)
     inputs = np.empty((steps, q.inputs), dtype=np.int64)
     outputs = np.empty((steps, q.outputs), dtype=np.int64)
     seconds = np.empty(steps)
-    device.reset()
     z = np.zeros(q.outputs)
     for t in range(steps):
         inputs[t] = q.quantize_inputs(controller(t, z)[None, None])[0][0, 0]
@@ -110,6 +109,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         port = args.port or stack.enter_context(board).port
         device = stack.enter_context(Device(SerialTransport(port, baud), timeout=5.0))
+        device.reset()
         before = None if args.port else board.counters()
         controller, seconds, exact = run(device, q, args.steps)
         after = None if args.port else board.counters()

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <deque>
 #include <string>
 
@@ -235,9 +236,10 @@ class Board {
     void execute() {
         if (line_ == "break") sender_.hold_low(2 * kFrameBits);
         else if (line_ == "reset") design_.reset();
-        std::printf("{\"cycles\": %llu, \"received\": %llu, \"sent\": %llu, \"dropped\": %llu, \"framing_errors\": %llu, "
+        std::printf("{\"cycles\": %llu, \"processor_seconds\": %.3f, \"received\": %llu, \"sent\": %llu, \"dropped\": %llu, \"framing_errors\": %llu, "
                     "\"turnarounds\": %llu, \"turnaround_cycles\": %llu}\n",
-                    (unsigned long long)design_.cycles, (unsigned long long)sender_.bytes,
+                    (unsigned long long)design_.cycles, double(std::clock()) / CLOCKS_PER_SEC,
+                    (unsigned long long)sender_.bytes,
                     (unsigned long long)receiver_.bytes, (unsigned long long)dropped_,
                     (unsigned long long)receiver_.framing_errors, (unsigned long long)turnarounds_,
                     (unsigned long long)turnaround_cycles_);

@@ -39,6 +39,8 @@ class BoardCounters:
     ----------
     cycles
         Clock cycles of the design.
+    processor_seconds
+        What their simulation has used of a processor.
     received, sent
         Bytes that the board received and sent.
     dropped
@@ -51,6 +53,7 @@ class BoardCounters:
     """
 
     cycles: int
+    processor_seconds: float
     received: int
     sent: int
     dropped: int
