@@ -32,6 +32,7 @@ namespace {
 constexpr int kFrameBits = 10;         // start bit, eight data bits, stop bit
 constexpr int kPacket = 62;            // bytes that a USB bridge collects before it hands them over
 constexpr int kResetCycles = 64;       // longer than anything that a reset has to reach
+constexpr int kUnanswered = 20000;     // more cycles of patience while a request has had no answer
 constexpr int kSlowCycles = 1000;      // clocked between two pauses
 constexpr int kLongestPause = 100;     // milliseconds
 constexpr int kUnreadMilliseconds = 1000;
@@ -163,7 +164,7 @@ class Board {
                 if (sender_.wants_more() && read_terminal()) quiet = 0, pause = 1;
                 if (++looks_ % 64 == 0) commands(0);
             }
-            if (quiet > patience_ && quiet % kSlowCycles == 0) {
+            if (quiet > patience_ + (asked_ ? kUnanswered : 0) && quiet % kSlowCycles == 0) {
                 commands(pause);
                 pause = pause * 2 < kLongestPause ? pause * 2 : kLongestPause;
             }

@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 DIVISOR = 4
 _STOP_SECONDS = 5.0
 # Cycles without a byte after which the clock slows down, beside those of a few steps.
-_PATIENCE = 20_000
+_PATIENCE = 1000
 
 
 @dataclass(frozen=True)
