@@ -200,6 +200,22 @@ def test_gates_of_ecp5_are_refused(ecp5_build):
         VirtualBoard.from_build(ecp5_build, "spice")
 
 
+def test_command_refuses_before_it_compiles(tmp_path):
+    make_network().save(tmp_path / "q.npz")
+    (tmp_path / "empty").mkdir()
+    for arguments, message in (
+        (["q.npz", "--level", "gates"], "gates are simulated from a build folder"),
+        (["empty"], "no report.json in it, so not a build"),
+        (["q.npz", "--divisor", "3"], "divisor"),
+    ):
+        done = subprocess.run(
+            command("virtual", *arguments), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode != 0
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def command(*args):
     return [sys.executable, "-c", "from autapse.cli import main; main()", *map(str, args)]
 
