@@ -6,7 +6,8 @@ fastest clock can lie above what the maker promises for the block. The lower of 
 Sources: iCE40 UltraPlus, FPGA-DS-02008 1.9: tables 4.16 (block RAM), 4.17 (sysDSP), 4.18 (SPRAM), 4.21 (clock network).
 iCE40 LP/HX, FPGA-DS-02029: "Typical Building Block Function Performance" and "External Switching Characteristics" of
 the LP and HX devices. ECP5, FPGA-DS-02012: "Register-to-Register Performance", which has grade 8 alone and therefore
-only bounds the others, and "External Switching Characteristics".
+only bounds the others, and "External Switching Characteristics". The iCE40 tables were read for this; the ECP5 figures
+are from memory and want a look at the sheet.
 """
 
 from __future__ import annotations

@@ -65,12 +65,15 @@ def summaries(everything: bool = False) -> list[BoardSummary]:
 
     With `everything`, those that cannot as well, at the end, with the reason.
     """
-    found = [_summary(board) for board in (*BOARDS.values(), *other_boards())]
+    same: dict[Any, Board] = {}  # boards with the same FPGA hold the same networks
+    found = []
+    for board in (*BOARDS.values(), *other_boards()):
+        like = same.setdefault((board.family, board.resources, board.forms), board)
+        found.append(_summary(board, {bits: largest_units(like, bits) for bits in WORD_LENGTHS}))
     return [s for s in found if not s.refused] + [s for s in found if s.refused and everything]
 
 
-def _summary(b: Board) -> BoardSummary:
-    largest = {bits: largest_units(_by_part(b), bits) for bits in WORD_LENGTHS}
+def _summary(b: Board, largest: dict[int, int]) -> BoardSummary:
     carried = {bits: units for bits, units in largest.items() if units}
     return BoardSummary(
         name=b.name,
@@ -88,14 +91,6 @@ def _summary(b: Board) -> BoardSummary:
         },
         refused=_refusal(b, largest),
     )
-
-
-_SAME: dict[tuple[Any, ...], Board] = {}
-
-
-def _by_part(b: Board) -> Board:
-    """The first board with the same FPGA, whose largest networks are known already."""
-    return _SAME.setdefault((b.family, b.resources, b.forms), b)
 
 
 def _refusal(b: Board, largest: dict[int, int]) -> str | None:

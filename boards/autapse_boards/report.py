@@ -117,6 +117,19 @@ class Report:
     tools: Mapping[str, str]
     files: Mapping[str, str]
 
+    @property
+    def allowed(self) -> str:
+        """The fastest clock in words: who allows it, and for which blocks no limit is known."""
+        if self.clamped_by is None:
+            text = f"timing allows {self.fmax_hz / 1e6:.1f} MHz"
+        else:
+            text = (
+                f"the data sheet allows {self.fmax_hz / 1e6:.1f} MHz "
+                f"({self.clamped_by.block}: {self.clamped_by.source}), timing alone {self.timing_hz / 1e6:.1f} MHz"
+            )
+        unknown = [limit.block for limit in self.limits if limit.hz is None]
+        return text + (f"; no figure for {', '.join(unknown)}" if unknown else "")
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, with its format and version."""
         return {"format": REPORT_FORMAT, "version": REPORT_VERSION, **asdict(self)}
@@ -170,7 +183,7 @@ def _lines(r: Report) -> list[tuple[str, str]]:
     lines = [
         ("board", f"{r.board} ({r.device})"),
         ("model", f"{r.model_hash}: {r.units} units, {r.inputs} inputs, {r.outputs} outputs, {r.activation}"),
-        ("clock", f"{r.clock_hz / 1e6:.3f} MHz; {_allowed(r)}"),
+        ("clock", f"{r.clock_hz / 1e6:.3f} MHz; {r.allowed}"),
         ("core", f"{_lanes(r)}, {r.lane_form}, {r.cycles_per_step} cycles a step"),
         ("speed", f"{r.steps_per_second:,.0f} steps/s, {r.step_seconds * 1e6:.2f} µs a step"),
         ("serial line", f"{r.baud:,} baud ({r.baud_error:+.2%}), {r.round_trip_seconds * 1e6:.0f} µs a round trip"),
@@ -187,16 +200,3 @@ def _lines(r: Report) -> list[tuple[str, str]]:
 def _lanes(r: Report) -> str:
     """Lanes, and how they are laid."""
     return f"{r.lanes} lanes" if r.tiling == str(r.lanes) else f"{r.lanes} lanes ({r.tiling})"
-
-
-def _allowed(r: Report) -> str:
-    """The fastest clock, and by whom."""
-    if r.clamped_by is None:
-        text = f"timing allows {r.fmax_hz / 1e6:.1f} MHz"
-    else:
-        text = (
-            f"the data sheet allows {r.fmax_hz / 1e6:.1f} MHz ({r.clamped_by.block}: {r.clamped_by.source}), "
-            f"timing alone {r.timing_hz / 1e6:.1f} MHz"
-        )
-    unknown = [limit.block for limit in r.limits if limit.hz is None]
-    return text + (f"; no figure for {', '.join(unknown)}" if unknown else "")

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <deque>
 #include <string>
 
@@ -31,6 +32,7 @@ namespace {
 constexpr int kFrameBits = 10;         // start bit, eight data bits, stop bit
 constexpr int kPacket = 62;            // bytes that a USB bridge collects before it hands them over
 constexpr int kResetCycles = 64;       // longer than anything that a reset has to reach
+constexpr int kUnanswered = 20000;     // more cycles of patience while a request has had no answer
 constexpr int kSlowCycles = 1000;      // clocked between two pauses
 constexpr int kLongestPause = 100;     // milliseconds
 constexpr int kUnreadMilliseconds = 1000;
@@ -162,7 +164,7 @@ class Board {
                 if (sender_.wants_more() && read_terminal()) quiet = 0, pause = 1;
                 if (++looks_ % 64 == 0) commands(0);
             }
-            if (quiet > patience_ && quiet % kSlowCycles == 0) {
+            if (quiet > patience_ + (asked_ ? kUnanswered : 0) && quiet % kSlowCycles == 0) {
                 commands(pause);
                 pause = pause * 2 < kLongestPause ? pause * 2 : kLongestPause;
             }
@@ -235,9 +237,10 @@ class Board {
     void execute() {
         if (line_ == "break") sender_.hold_low(2 * kFrameBits);
         else if (line_ == "reset") design_.reset();
-        std::printf("{\"cycles\": %llu, \"received\": %llu, \"sent\": %llu, \"dropped\": %llu, \"framing_errors\": %llu, "
+        std::printf("{\"cycles\": %llu, \"processor_seconds\": %.3f, \"received\": %llu, \"sent\": %llu, \"dropped\": %llu, \"framing_errors\": %llu, "
                     "\"turnarounds\": %llu, \"turnaround_cycles\": %llu}\n",
-                    (unsigned long long)design_.cycles, (unsigned long long)sender_.bytes,
+                    (unsigned long long)design_.cycles, double(std::clock()) / CLOCKS_PER_SEC,
+                    (unsigned long long)sender_.bytes,
                     (unsigned long long)receiver_.bytes, (unsigned long long)dropped_,
                     (unsigned long long)receiver_.framing_errors, (unsigned long long)turnarounds_,
                     (unsigned long long)turnaround_cycles_);

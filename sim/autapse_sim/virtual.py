@@ -29,7 +29,7 @@ Progress = Callable[[str], None]
 DIVISOR = 4
 _STOP_SECONDS = 5.0
 # Cycles without a byte after which the clock slows down, beside those of a few steps.
-_PATIENCE = 20_000
+_PATIENCE = 1000
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class BoardCounters:
     ----------
     cycles
         Clock cycles of the design.
+    processor_seconds
+        What their simulation has used of a processor.
     received, sent
         Bytes that the board received and sent.
     dropped
@@ -52,6 +54,7 @@ class BoardCounters:
     """
 
     cycles: int
+    processor_seconds: float
     received: int
     sent: int
     dropped: int

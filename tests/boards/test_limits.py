@@ -8,7 +8,7 @@ import pytest
 from autapse.errors import ToolFailedError
 from autapse_boards.limits import Limit, clock_limit, limits, lowest
 from autapse_boards.parts import ecp5, ice40
-from autapse_boards.report import _allowed
+from autapse_boards.report import Report
 from autapse_boards.timing import Timing
 
 UP5K, HX8K, LP8K = ice40("iCE40UP5K", "SG48"), ice40("iCE40HX8K", "CT256"), ice40("iCE40LP8K", "CM81")
@@ -82,6 +82,9 @@ def test_allowed_clock_is_the_lower_one():
 def test_report_says_who_limits_the_clock():
     limit, unknown = Limit("block RAM", 150e6, "table 4.16"), Limit("SB_MAC16", None, "none")
     free = SimpleNamespace(fmax_hz=104e6, timing_hz=104e6, clamped_by=None, limits=(limit, unknown))
-    assert _allowed(free) == "timing allows 104.0 MHz; no figure for SB_MAC16"
+    assert Report.allowed.fget(free) == "timing allows 104.0 MHz; no figure for SB_MAC16"
     clamped = SimpleNamespace(fmax_hz=150e6, timing_hz=211e6, clamped_by=limit, limits=(limit,))
-    assert _allowed(clamped) == "the data sheet allows 150.0 MHz (block RAM: table 4.16), timing alone 211.0 MHz"
+    assert (
+        Report.allowed.fget(clamped)
+        == "the data sheet allows 150.0 MHz (block RAM: table 4.16), timing alone 211.0 MHz"
+    )

@@ -145,17 +145,11 @@ def _exclusive(board):
         os.close(descriptor)
 
 
-def processor_seconds(board):
-    """What the simulation has used of a processor; the time on the wall is another one on a busy machine."""
-    fields = Path(f"/proc/{board.process_id}/stat").read_text().rsplit(")", 1)[1].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_an_idle_board_costs_nothing(board):
     time.sleep(1.0)
-    before = processor_seconds(board)
+    before = board.counters().processor_seconds
     time.sleep(1.0)
-    assert processor_seconds(board) - before <= 0.1
+    assert board.counters().processor_seconds - before <= 0.1
 
 
 def test_port_without_a_board():
@@ -206,6 +200,22 @@ def test_gates_of_ecp5_are_refused(ecp5_build):
         VirtualBoard.from_build(ecp5_build, "spice")
 
 
+def test_command_refuses_before_it_compiles(tmp_path):
+    make_network().save(tmp_path / "q.npz")
+    (tmp_path / "empty").mkdir()
+    for arguments, message in (
+        (["q.npz", "--level", "gates"], "gates are simulated from a build folder"),
+        (["empty"], "no report.json in it, so not a build"),
+        (["q.npz", "--divisor", "3"], "divisor"),
+    ):
+        done = subprocess.run(
+            command("virtual", *arguments), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode != 0
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def command(*args):
     return [sys.executable, "-c", "from autapse.cli import main; main()", *map(str, args)]
 
@@ -250,10 +260,10 @@ def test_fast_enough():
         device.read_state()
         rates = []
         for _ in range(3):
-            before = processor_seconds(board)
+            before = board.counters().processor_seconds
             for _ in range(400):
                 device.read_state()
-            rates.append(400 * q.units / (processor_seconds(board) - before))
+            rates.append(400 * q.units / (board.counters().processor_seconds - before))
     assert max(rates) >= 20_000
 
 

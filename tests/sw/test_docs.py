@@ -1,4 +1,4 @@
-"""Every Python snippet of the README and of docs/circuit.md runs. docs/theory.md has a test of its own."""
+"""Every Python snippet of the README, docs/circuit.md and docs/boards.md runs. docs/theory.md has a test of its own."""
 
 import re
 import shutil
@@ -33,6 +33,27 @@ def test_circuit_page(monkeypatch, tmp_path):
         pytest.skip("ngspice is not installed: apt-get install ngspice")
     for code in codes:
         exec(compile(code, "docs/circuit.md", "exec"), {})
+
+
+@pytest.mark.slow
+def test_boards_page(capsys):
+    """The virtual board's example, and what it says that it prints."""
+    (code,) = snippets("docs/boards.md")
+    exec(compile(code, "docs/boards.md", "exec"), {})
+    received, sent = map(int, re.search(r"bytes over the wires (\d+) (\d+)", capsys.readouterr().out).groups())
+    assert received > 20 * 3
+    assert sent > 20 * 3
+
+
+def test_boards_page_has_every_board():
+    from autapse_boards import BOARDS
+
+    page = (ROOT / "docs/boards.md").read_text()
+    for b in BOARDS.values():
+        rate = f"{b.bridge.name} | {b.bridge.fastest:,}"
+        pins = (" ".join(map(str, of)) if of else "-" for of in (b.reset, b.led))
+        row = (f"`{b.name}`", b.title, b.device, f"{b.clock_hz / 1e6:g} MHz", rate, b.wiring, *pins)
+        assert f"| {' | '.join(row)} |" in page
 
 
 def test_links_lead_somewhere():

@@ -1,7 +1,8 @@
-"""The main job in one command: weights, fixed point, circuit, bitstream, picture."""
+"""The main job in one command: weights, fixed point, bitstream, circuit, picture, and a (virtual) board."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from rich.table import Table
 from autapse.cli._common import Json, emit, err, facts, out, working
 from autapse.cli.model import describe_quantized
 from autapse.errors import AutapseError
-from autapse.fixed import FloatArray
+from autapse.fixed import FloatArray, IntArray
 from autapse.network import Network
 from autapse.quantized import QuantizedNetwork
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _NETWORK, _BOARD, _SEED = "flipflop_3bit", "icebreaker", 2026
 _TRIALS, _VERIFY_STEPS = 1000, 1000
-_STAGES = 4
+_STAGES = 5
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def demo(
     board: Annotated[str, typer.Option(help="Board to build for; see 'autapse boards'.")] = _BOARD,
     as_json: Json = False,
 ) -> None:
-    """The whole chain on a trained network: float against fixed point, circuit against model, bitstream, picture.
+    """The whole chain on a trained network: float against fixed point, bitstream, circuit, board.
 
     The network holds three bits: each output keeps the sign of the last pulse at its input.
     """
@@ -80,13 +81,17 @@ def demo(
         proof = verify(q, lanes=report.lanes, form=report.lane_form, steps=_VERIFY_STEPS, seed=_SEED, progress=say)
         if not proof.ok:
             raise AutapseError(f"the circuit differs from the model: {proof.first[0]}")
-        codes = q.quantize_inputs(trials.x[:1])[0]
-        z = q.formats.z.dequantize(simulate(q, codes, lanes=report.lanes, form=report.lane_form, progress=say))
+        codes = q.quantize_inputs(trials.x[:1])[0][0]
+        z = q.formats.z.dequantize(simulate(q, codes[None], lanes=report.lanes, form=report.lane_form, progress=say))
 
     _stage(4, "picture", "inputs, and the outputs in float and from the circuit")
     picture = output / "flipflop.png"
     title = f"3-bit flip-flop: float64 and {q.formats.W.bits}-bit circuit"
     float_against_fixed(picture, trials.x[0], net.run(trials.x[0]).z, z[0], title)
+
+    _stage(5, "virtual board", "the same design behind a serial port, and the trial of the picture over the wire")
+    with working("virtual board", as_json) as say:
+        streamed = _stream(output / board, q, codes, say)
 
     fixed = levels[1]
     rows = {
@@ -97,20 +102,42 @@ def demo(
             f"{proof.mismatches} mismatches in {proof.comparisons:,} comparisons over {proof.steps:,} steps"
         ),
         "bitstream": str(output / board / report.files["bitstream"]),
-        "clock": f"{report.clock_hz / 1e6:.2f} MHz (timing allows {report.fmax_hz / 1e6:.2f} MHz)",
+        "clock": f"{report.clock_hz / 1e6:.2f} MHz; {report.allowed}",
         "speed": f"{report.steps_per_second:,.0f} steps/s: {report.cycles_per_step} cycles a step",
         "resources": ", ".join(f"{u.used} of {u.available} {k}" for k, u in report.resources.items() if u.available),
         "picture": str(picture),
+        "virtual board": (
+            f"{streamed['steps']} steps over its serial line, {streamed['mismatches']} outputs other than the model's, "
+            f"{streamed['steps_per_second']:,.0f} steps/s simulated"
+        ),
     }
     data: dict[str, Any] = {
         "levels": [vars(level) for level in levels],
         "verification": {**vars(proof), "comparisons": proof.comparisons},
         "build": report.to_dict(),
         "picture": str(picture),
+        "virtual_board": streamed,
     }
     if not as_json:
         out.rule("trained weights in, proven bitstream out")
     emit(as_json, data, lambda: facts(rows))
+
+
+def _stream(build: Path, q: QuantizedNetwork, codes: IntArray, say: Any) -> dict[str, float]:
+    """Run input codes (time, inputs) on the virtual board of a build, step by step, as on a real one."""
+    from autapse.link import Device, SerialTransport
+    from autapse_sim import VirtualBoard
+
+    with VirtualBoard.from_build(build, progress=say) as board:
+        say(f"{len(codes)} steps on {board.port}")
+        with Device(SerialTransport(board.port, 1_000_000), timeout=10.0) as device:
+            began = time.perf_counter()
+            z = device.run(codes)
+            seconds = time.perf_counter() - began
+    wrong = int((z != q.run_int(codes[None], record=False).z[0]).sum())
+    if wrong:
+        raise AutapseError(f"{wrong} outputs of the virtual board differ from the model's")
+    return {"steps": len(codes), "mismatches": wrong, "steps_per_second": len(codes) / seconds}
 
 
 def _stage(number: int, what: str, detail: str) -> None:

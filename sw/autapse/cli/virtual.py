@@ -111,6 +111,7 @@ def _measure(board: VirtualBoard, say: Any) -> dict[str, Any]:
         steps, seconds = _repeat(lambda: device.run(codes))
         after = board.counters()
         reads, reading = _repeat(device.read_state)
+    busy = after.processor_seconds - before.processor_seconds
     answers = after.turnarounds - before.turnarounds
     return {
         "steps/s": round(100 * steps / seconds),
@@ -121,6 +122,7 @@ def _measure(board: VirtualBoard, say: Any) -> dict[str, Any]:
             (after.received + after.sent - before.received - before.sent) / seconds
         ),
         "cycles/s": round((after.cycles - before.cycles) / seconds),
+        "cycles/s of processor time": round((after.cycles - before.cycles) / busy),
         "cycles from request to answer": round((after.turnaround_cycles - before.turnaround_cycles) / answers, 1),
         "counters": asdict(after),
     }
