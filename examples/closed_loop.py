@@ -104,7 +104,7 @@ def main() -> None:
         plan = fit(q, BOARD)
         clock, name = CLOCK, BOARD
         baud = get_board(BOARD).bridge.best_rate(clock) or 0
-        board = VirtualBoard(q, lanes=plan.lanes, form=plan.form, clock_hz=clock)
+        board = VirtualBoard(q, lanes=plan.tiling, form=plan.form, clock_hz=clock)
 
     with contextlib.ExitStack() as stack:
         port = args.port or stack.enter_context(board).port

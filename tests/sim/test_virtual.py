@@ -187,7 +187,7 @@ def test_folder_that_is_no_build(tmp_path):
 @pytest.fixture
 def ecp5_build(tmp_path):
     make_network().save(tmp_path / "q.npz")
-    report = {"device": "LFE5U-25F", "lanes": 2, "lane_form": "mult18", "clock_hz": 1e8, "baud": BAUD}
+    report = {"device": "LFE5U-25F", "tiling": "2", "lane_form": "mult18", "clock_hz": 1e8, "baud": BAUD}
     report["files"] = {"network": "q.npz", "netlist": "top.json"}
     (tmp_path / "report.json").write_text(json.dumps(report))
     return tmp_path
