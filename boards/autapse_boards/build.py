@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autapse.errors import AutapseError, ToolFailedError
 from autapse.files import folder_beside
-from autapse.protocol import OVERHEAD, Command
+from autapse.protocol import ANSWER_OVERHEAD, REQUEST_OVERHEAD, wire_bytes
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board, get_board
 from autapse_boards.fit import Plan, fit
@@ -169,9 +169,8 @@ def _report(
     clock = float(best.clocking.frequency)
     cycles = Schedule.of(q, plan.lanes, plan.form).cycles_per_step
     identity = identity_of(q, plan.lanes, clock)
-    # COBS adds a byte, and one more for each 254; the delimiter ends the frame.
-    frames = (identity.request_bytes(Command.STEP) + OVERHEAD, identity.answer_bytes(Command.STEP) + OVERHEAD)
-    bits = 10 * sum(n + 1 + n // 254 + 1 for n in frames)
+    frames = (identity.step_input_bytes + REQUEST_OVERHEAD, identity.step_output_bytes + ANSWER_OVERHEAD)
+    bits = 10 * sum(wire_bytes(n) for n in frames)
     timing = best.routed.timing
     return Report(
         board=board.name,

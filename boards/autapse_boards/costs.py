@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from autapse.activation import Segments
-from autapse.protocol import COUNTER_BYTES, COUNTERS, IDENTITY_BYTES, OVERHEAD, code_bytes
+from autapse.fixed import Format
+from autapse.protocol import COUNTERS_BYTES, IDENTITY_BYTES, SESSION_BYTES, Identity
 from autapse_boards.board import Board, Resources
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import LaneForm
@@ -27,7 +28,7 @@ CLOCKS = {
 }
 
 # A link, clock, reset and the control of a core without lanes, in logic cells.
-_BASE = {"ice40": 825, "ecp5": 755}
+_BASE = {"ice40": 1080, "ecp5": 980}
 # Logic cells for each bit of a product, multiplied in logic.
 _PRODUCT_BIT = 3.0
 _LEAK_BITS = 18
@@ -82,15 +83,12 @@ def roms(shape: Shape, lanes: int) -> list[tuple[int, int]]:
 
 
 def rams(shape: Shape) -> list[tuple[int, int, int]]:
-    """Width, depth and readers of the memories that are written: operands, states, the link's two."""
+    """Width, depth and readers of the memories that are written: operands, states, the link's three."""
     operands = (shape.operand_bits, 2 << max(0, shape.cols - 1).bit_length(), 1 if shape.leaky else 2)
-    request = OVERHEAD * math.ceil((OVERHEAD + shape.inputs * code_bytes(shape.input_bits)) / OVERHEAD)
-    served = request + OVERHEAD + COUNTERS * COUNTER_BYTES + IDENTITY_BYTES
-    longest = max(
-        IDENTITY_BYTES, shape.outputs * code_bytes(shape.acc_bits), shape.units * code_bytes(shape.state_bits)
-    )
-    room = OVERHEAD + longest
-    result = [operands, (8, served, 1), (8, room + room // 254 + 2, 1)]
+    x, h, z = (Format(bits, 0) for bits in (shape.input_bits, shape.state_bits, shape.acc_bits))
+    link = Identity(bytes(8), shape.units, shape.inputs, shape.outputs, x, h, z, 1, 0)
+    served = SESSION_BYTES + COUNTERS_BYTES - 2 + IDENTITY_BYTES
+    result = [operands, (8, served, 1), (8, link.room, 1), (8, link.room, 1)]
     return [*result, (shape.state_bits, shape.units, 2)] if shape.leaky else result
 
 

@@ -1,72 +1,139 @@
-"""The serial link of a device: a UART, the framing, and the server that drives the core."""
+"""The serial link of a device: a UART, the buffers of frames, and the server that drives the core."""
+
+from fractions import Fraction
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from autapse.protocol import OVERHEAD, Command, Identity
-from autapse_hw.framing import CobsDecoder, CobsEncoder
-from autapse_hw.server import Server, core_members
+from autapse.protocol import Identity
+from autapse_hw.framing import CobsDecoder
+from autapse_hw.receive import ReceiveBuffer
+from autapse_hw.server import CoreClient, Server, core_members
+from autapse_hw.transmit import TransmitBuffer
 from autapse_hw.uart import UartRx, UartTx, check_divisor
 
 
-class Link(wiring.Component):
+class FrameLink(CoreClient):
+    """The link behind its UART: bytes in, bytes out.
+
+    Parameters
+    ----------
+    identity : Identity
+        What the device answers when it is asked what it is, and the shapes and formats of the core.
+
+    Members
+    -------
+    i, lost : In(stream.Signature(8, always_ready=True)), In(1)
+        Bytes of the line, and that one was lost.
+    o : Out(stream.Signature(8))
+        Bytes for the line.
+    x, z, clear, given, initial, dump, state, busy, saturations
+        The core; see :class:`~autapse_hw.server.Server`.
+    activity : Out(1)
+        Changes with each request that is executed; for an LED.
+    """
+
+    i: stream.Interface
+    lost: Signal
+    o: stream.Interface
+    activity: Signal
+
+    def __init__(self, identity: Identity) -> None:
+        if not isinstance(identity, Identity):
+            raise TypeError(f"a link needs an Identity, not {identity!r}")
+        self.identity = identity
+        super().__init__(
+            {
+                "i": In(stream.Signature(8, always_ready=True)),
+                "lost": In(1),
+                "o": Out(stream.Signature(8)),
+                **core_members(identity),
+                "activity": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The parts in the order of the bytes."""
+        m = Module()
+        m.submodules.receive = receive = ReceiveBuffer(self.identity.room)
+        m.submodules.decoder = decoder = CobsDecoder()
+        m.submodules.server = server = Server(self.identity)
+        longest = self.identity.longest_answer
+        m.submodules.transmit = transmit = TransmitBuffer(self.identity.slot, self.identity.window + 1, longest)
+
+        wiring.connect(m, wiring.flipped(self.i), receive.i)
+        wiring.connect(m, receive.o, decoder.i)
+        wiring.connect(m, decoder.o, server.i)
+        wiring.connect(m, server.o, transmit.i)
+        wiring.connect(m, transmit.o, wiring.flipped(self.o))
+        m.d.comb += [
+            receive.lost.eq(self.lost),
+            receive.rewind.eq(server.rewind),
+            receive.release.eq(server.release),
+            decoder.rewind.eq(server.rewind),
+            server.lost.eq(self.lost),
+            server.overrun.eq(receive.overrun),
+            transmit.keep.eq(server.keep),
+            transmit.wanted.eq(server.wanted),
+            transmit.replay.eq(server.replay),
+            self.activity.eq(server.activity),
+        ]
+        connect_core(m, server, self)
+        return m
+
+
+class Link(CoreClient):
     """Lets a host run the core over two wires, by the protocol of ``docs/protocol.md``.
 
     Parameters
     ----------
     identity : Identity
         What the device answers when it is asked what it is, and the shapes and formats of the core.
-    divisor : int
+    divisor : int or Fraction
         Clock cycles per bit, from :func:`~autapse_hw.uart.divisor_for`.
 
     Members
     -------
     rx, tx : In(1), Out(1)
         The serial line, asynchronous; high at rest.
-    x, z, clear, busy, state_index, state_value
+    x, z, clear, given, initial, dump, state, busy, saturations
         The core; see :class:`~autapse_hw.server.Server`.
     activity : Out(1)
-        Changes with each good frame; for an LED.
+        Changes with each request that is executed; for an LED.
     """
 
     rx: Signal
     tx: Signal
-    x: stream.Interface
-    z: stream.Interface
-    clear: Signal
-    busy: Signal
-    state_index: Signal
-    state_value: Signal
     activity: Signal
 
-    def __init__(self, identity: Identity, divisor: int) -> None:
-        check_divisor(divisor)
+    def __init__(self, identity: Identity, divisor: int | Fraction) -> None:
+        self.divisor = check_divisor(divisor)
         if not isinstance(identity, Identity):
             raise TypeError(f"a link needs an Identity, not {identity!r}")
         self.identity = identity
-        self.divisor = divisor
         super().__init__({"rx": In(1), "tx": Out(1), **core_members(identity), "activity": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
-        """The parts in the order of the bytes: line, UART, decoder, server, encoder, UART, line."""
         m = Module()
         m.submodules.uart_rx = uart_rx = UartRx(self.divisor)
-        m.submodules.decoder = decoder = CobsDecoder()
-        m.submodules.server = server = Server(self.identity)
-        longest = max(self.identity.answer_bytes(command) for command in Command)
-        m.submodules.encoder = encoder = CobsEncoder(OVERHEAD + longest)
+        m.submodules.frames = frames = FrameLink(self.identity)
         m.submodules.uart_tx = uart_tx = UartTx(self.divisor)
-
-        wiring.connect(m, uart_rx.o, decoder.i)
-        wiring.connect(m, decoder.o, server.i)
-        wiring.connect(m, server.o, encoder.i)
-        wiring.connect(m, encoder.o, uart_tx.i)
-        wiring.connect(m, wiring.flipped(self.x), server.x)
-        wiring.connect(m, wiring.flipped(self.z), server.z)
-        m.d.comb += [uart_rx.rx.eq(self.rx), self.tx.eq(uart_tx.tx)]
-        m.d.comb += [server.lost.eq(uart_rx.lost), server.idle.eq(encoder.idle), encoder.again.eq(server.again)]
-        m.d.comb += [self.clear.eq(server.clear), server.busy.eq(self.busy)]
-        m.d.comb += [self.state_index.eq(server.state_index), server.state_value.eq(self.state_value)]
-        m.d.comb += self.activity.eq(server.activity)
+        wiring.connect(m, uart_rx.o, frames.i)
+        wiring.connect(m, frames.o, uart_tx.i)
+        m.d.comb += [uart_rx.rx.eq(self.rx), self.tx.eq(uart_tx.tx), frames.lost.eq(uart_rx.lost)]
+        m.d.comb += self.activity.eq(frames.activity)
+        connect_core(m, frames, self)
         return m
+
+
+def connect_core(m: Module, inner: Server | FrameLink, outer: CoreClient) -> None:
+    """Pass the ports towards the core from a part of a component to its own."""
+    for name, member in core_members(inner.identity).items():
+        ours, theirs = getattr(inner, name), getattr(outer, name)
+        if member.is_signature:
+            wiring.connect(m, ours, wiring.flipped(theirs))
+        elif member.flow is Out:
+            m.d.comb += theirs.eq(ours)
+        else:
+            m.d.comb += ours.eq(theirs)
