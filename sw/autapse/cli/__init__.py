@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autapse.cli import board, circuit, compare, demo, model, simulate, theory
+from autapse.cli import board, circuit, compare, demo, model, simulate, stream, theory
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ for command in (
     simulate.export,
     board.boards,
     board.build,
+    stream.stream,
     theory.analyze,
     theory.zoo,
     circuit.circuit,
