@@ -28,7 +28,7 @@ CLOCKS = {
 }
 
 # A link, clock, reset and the control of a core without lanes, in logic cells.
-_BASE = {"ice40": 1080, "ecp5": 980}
+_BASE = {"ice40": 1090, "ecp5": 920}
 # Logic cells for each bit of a product, multiplied in logic.
 _PRODUCT_BIT = 3.0
 _LEAK_BITS = 18

@@ -7,9 +7,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.protocol import Identity
+from autapse_hw.core_port import CoreClient, connect_core, core_members
 from autapse_hw.framing import CobsDecoder
 from autapse_hw.receive import ReceiveBuffer
-from autapse_hw.server import CoreClient, Server, core_members
+from autapse_hw.server import Server
 from autapse_hw.transmit import TransmitBuffer
 from autapse_hw.uart import UartRx, UartTx, check_divisor
 
@@ -29,7 +30,7 @@ class FrameLink(CoreClient):
     o : Out(stream.Signature(8))
         Bytes for the line.
     x, z, clear, given, initial, dump, state, busy, saturations
-        The core; see :class:`~autapse_hw.server.Server`.
+        The core; see :class:`~autapse_hw.core_port.CoreClient`.
     activity : Out(1)
         Changes with each request that is executed; for an LED.
     """
@@ -98,7 +99,7 @@ class Link(CoreClient):
     rx, tx : In(1), Out(1)
         The serial line, asynchronous; high at rest.
     x, z, clear, given, initial, dump, state, busy, saturations
-        The core; see :class:`~autapse_hw.server.Server`.
+        The core; see :class:`~autapse_hw.core_port.CoreClient`.
     activity : Out(1)
         Changes with each request that is executed; for an LED.
     """
@@ -125,15 +126,3 @@ class Link(CoreClient):
         m.d.comb += self.activity.eq(frames.activity)
         connect_core(m, frames, self)
         return m
-
-
-def connect_core(m: Module, inner: Server | FrameLink, outer: CoreClient) -> None:
-    """Pass the ports towards the core from a part of a component to its own."""
-    for name, member in core_members(inner.identity).items():
-        ours, theirs = getattr(inner, name), getattr(outer, name)
-        if member.is_signature:
-            wiring.connect(m, ours, wiring.flipped(theirs))
-        elif member.flow is Out:
-            m.d.comb += theirs.eq(ours)
-        else:
-            m.d.comb += ours.eq(theirs)

@@ -78,6 +78,7 @@ class ReceiveBuffer(wiring.Component):
         start = Signal(range(2 * self.room))
         fetched = Signal(8, reset_less=True)
         full = Signal()
+        written = Signal()
         dropping = Signal()
         moved = Signal()
         settled = Signal()  # `more` is up to date
@@ -103,7 +104,8 @@ class ReceiveBuffer(wiring.Component):
             stuck.eq(full & settled & ~more),
             self.o.valid.eq(more & settled & ~moved),
         ]
-        with m.If(write.en):
+        m.d.sync += written.eq(write.en)
+        with m.If(written):
             m.d.sync += put.eq(put + 1)
         with m.If(self.rewind):
             m.d.sync += get.eq(start)

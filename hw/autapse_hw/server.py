@@ -1,51 +1,18 @@
 """The device's end of the protocol, on tokens: checks requests, drives the core, writes answers."""
 
-from functools import reduce
-from operator import or_
-
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
-from autapse.protocol import ANSWER, SESSION_BYTES, Command, Features, Identity, code_bytes
+from autapse.protocol import ANSWER, Command, Features, Identity, code_bytes
 from autapse_hw.checksum import Checksum
+from autapse_hw.core_port import CoreClient, core_members
 from autapse_hw.framing import TOKEN
+from autapse_hw.server_elements import ServerElements
+from autapse_hw.server_logic import choose, later
 from autapse_hw.server_memory import ServerMemory
 from autapse_hw.server_states import CHECKED, PUT, TAKEN, ServerStates
-
-
-def core_members(identity: Identity) -> dict[str, wiring.Member]:
-    """The ports towards the core, as :class:`Server` documents them."""
-    return {
-        "x": Out(stream.Signature(signed(identity.input_format.bits))),
-        "z": In(stream.Signature(signed(identity.z_format.bits))),
-        "clear": Out(1),
-        "given": Out(1),
-        "initial": Out(stream.Signature(signed(identity.state_format.bits))),
-        "dump": Out(1),
-        "state": In(stream.Signature(signed(identity.state_format.bits))),
-        "busy": In(1),
-        "saturations": In(16),
-    }
-
-
-class CoreClient(wiring.Component):
-    """A component with the ports of :func:`core_members`."""
-
-    x: stream.Interface
-    z: stream.Interface
-    clear: Signal
-    given: Signal
-    initial: stream.Interface
-    dump: Signal
-    state: stream.Interface
-    busy: Signal
-    saturations: Signal
-
-
-def choose(*choices: tuple[Value, Value | int]) -> Value:
-    """All values whose conditions hold, in one OR: what a multiplexer costs when no two of them do."""
-    return reduce(or_, (Mux(condition, value, 0) for condition, value in choices))
+from autapse_hw.server_verdict import ServerEvents, ServerVerdict
 
 
 class Server(CoreClient):
@@ -68,23 +35,8 @@ class Server(CoreClient):
         Answers, to a :class:`~autapse_hw.transmit.TransmitBuffer`.
     keep, wanted, replay : Out
         To that buffer.
-    x : Out(stream.Signature(signed(input_bits)))
-        The inputs of a step, element after element.
-    z : In(stream.Signature(signed(z_bits)))
-        The outputs of a step, element after element, after its inputs have been taken.
-    clear, given : Out(1)
-        `clear` is high for one cycle: the core drops everything and loads its state, h0 or, if `given` is high with it,
-        what comes from `initial`. `busy` must be high from the next cycle on, until the core is ready.
-    initial : Out(stream.Signature(signed(state_bits)))
-        The state of all units, in order.
-    dump : Out(1)
-        High for one cycle, only while `busy` is low: the core gives its state.
-    state : In(stream.Signature(signed(state_bits)))
-        The state of all units, in order.
-    busy : In(1)
-        The core clears or computes; its state may change.
-    saturations : In(16)
-        What the core has clipped.
+    x, z, clear, given, initial, dump, state, busy, saturations
+        The core; see :class:`~autapse_hw.core_port.CoreClient`.
     activity : Out(1)
         Changes with each request that is executed; for an LED.
     """
@@ -106,6 +58,7 @@ class Server(CoreClient):
         if identity.window & (identity.window + 1):
             raise ValueError(f"the window is one less than a power of two, not {identity.window}")
         self.identity = identity
+        self._known = Signal()  # the command
         super().__init__(
             {
                 "i": In(stream.Signature(TOKEN)),
@@ -138,179 +91,145 @@ class Server(CoreClient):
         longer than the few LUTs between two of the cycles.
         """
         m = Module()
-        net = self.identity
-        m.submodules.memory = memory = ServerMemory(net)
-        m.submodules.checksum = checksum = Checksum()
         m.submodules.states = states = ServerStates()
-        at = states.at
-        token = self.i.payload
-
-        def later(value: Value) -> Signal:
-            """The value of the cycle before."""
-            signal = Signal(unsigned(len(value)), reset_less=True, src_loc_at=1)
-            m.d.sync += signal.eq(value)
-            return signal
-
-        phase = Signal(2)
-        go = Signal()
+        m.submodules.elements = elements = ServerElements(self.identity)
+        m.submodules.verdict = verdict = ServerVerdict(self.identity.window + 1)
+        m.submodules.memory = memory = ServerMemory(self.identity)
+        m.submodules.checksum = checksum = Checksum()
         byte = Signal(8, reset_less=True)
-        refusing = Signal(reset_less=True)
+        self._decode(m, states, elements, verdict)
+        self._beat(m, states, verdict)
+        self._judge(m, states, elements, verdict, checksum)
+        self._count(m, states, elements, verdict, memory, byte)
+        self._answer(m, states, elements, verdict, memory, checksum, byte)
+        self._drive(m, states, elements, byte)
+        return m
 
-        # The command.
+    def _decode(self, m: Module, states: ServerStates, elements: ServerElements, verdict: ServerVerdict) -> None:
+        """The command, in the parts that ask for it. A refusal is answered as a command of its own, 0."""
         op = Signal(4, reset_less=True)
         unknown = Signal(reset_less=True)
-        known = [c for c in Command if not _absent(c, net)]
-        with m.If(go & at("COMMAND")):
+        token = self.i.payload
+        with m.If(states.go & states.at("COMMAND")):
             m.d.sync += [op.eq(token.data[: len(op)]), unknown.eq(token.data[len(op) :].any())]
+        with m.If(verdict.turned_down):
+            m.d.sync += op.eq(0)
 
         def is_any(*commands: Command) -> Signal:
-            present = [c for c in commands if c in known]
-            return later(Cat(op == c for c in present).any())
+            known = [op == c for c in commands if not _absent(c, self.identity)]
+            return later(m, Cat(known).any())
 
-        is_step = is_any(Command.STEP)
-        is_set = is_any(Command.SET_STATE)
-        is_clear = is_any(Command.RESET, Command.SET_STATE)
-        is_dump = is_any(Command.READ_STATE)
-        is_open = is_any(Command.OPEN)
+        is_set, is_dump = is_any(Command.SET_STATE), is_any(Command.READ_STATE)
         is_store = is_any(Command.OPEN, Command.ABORT)
-        is_sync = is_any(Command.SYNC)
-        is_counters = is_any(Command.COUNTERS)
-        is_identify = is_any(Command.IDENTIFY)
-        is_known = later(is_any(*Command) & ~unknown)
-        in_sequence = op[3]
-        kept = later(in_sequence & ~is_dump)
         m.d.comb += [
-            states.is_step.eq(is_step),
-            states.is_clear.eq(is_clear),
+            states.is_step.eq(is_any(Command.STEP)),
+            states.is_clear.eq(is_any(Command.RESET, Command.SET_STATE)),
             states.is_set.eq(is_set),
             states.is_dump.eq(is_dump),
             states.is_store.eq(is_store),
-            states.is_counters.eq(is_counters),
-            states.is_identify.eq(is_identify),
+            states.is_counters.eq(is_any(Command.COUNTERS)),
+            states.is_identify.eq(is_any(Command.IDENTIFY)),
+            elements.is_step.eq(states.is_step),
+            elements.is_state.eq(is_set | is_dump),
+            elements.is_store.eq(is_store),
+            verdict.in_sequence.eq(op[3]),
+            verdict.kept.eq(later(m, op[3] & ~is_dump)),
+            verdict.is_sync.eq(is_any(Command.SYNC)),
+            verdict.is_open.eq(is_any(Command.OPEN)),
+            verdict.is_store.eq(is_store),
+            self.keep.eq(verdict.kept),
+            self._known.eq(later(m, is_any(*Command) & ~unknown)),
         ]
 
-        # The beat: tokens that are taken, and what is waited for.
-        continues = later(at(*CHECKED) & ~token.end)
-        checked, taken = later(at(*CHECKED)), later(at(*TAKEN) & ~refusing)
-        dropped = later(at("JUDGE") & ~states.admitted)
-        feeding = later(at("INPUT", "SETTLE"))
+    def _beat(self, m: Module, states: ServerStates, verdict: ServerVerdict) -> None:
+        """Tokens that are taken, what is waited for, and the step to the next state."""
+        at, token, go = states.at, self.i.payload, states.go
+        phase = Signal(2)
+        continues = later(m, at(*CHECKED) & ~token.end)
+        checked, taken = later(m, at(*CHECKED)), later(m, at(*TAKEN) & ~verdict.refusing)
+        dropped = later(m, at("JUDGE") & ~verdict.admitted)
+        feeding = later(m, at("INPUT", "SETTLE"))
         offering = feeding & (self.x.valid | self.initial.valid)
-        source = Mux(is_step, self.z.valid, self.state.valid)
+        source = Mux(states.is_step, self.z.valid, self.state.valid)
         awaiting = later(
+            m,
             ((checked | taken) & ~self.i.valid)
             | (at("START") & ~(self.i.valid | states.happened))
             | (at("OUTPUT") & ~source)
-            | (at("DUMP", "SETTLE") & self.busy)
+            | (at("DUMP", "SETTLE") & self.busy),
         )
-        stalled = later(self.o.valid)
+        stalled = later(m, self.o.valid)
         m.d.sync += [phase.eq(phase + 1), go.eq((phase == 2) & ~stalled & ~awaiting & ~offering)]
-        m.d.comb += [
-            self.i.ready.eq(go & (continues | taken | dropped)),
-            states.go.eq(go),
-            states.end.eq(token.end),
-            memory.go.eq(go),
-        ]
+        m.d.comb += [self.i.ready.eq(go & (continues | taken | dropped)), states.end.eq(token.end)]
         m.d.sync += self.release.eq(go & ((at("REST") & token.end) | dropped))
-        m.d.sync += self.rewind.eq(go & at("JUDGE") & states.admitted)
+        m.d.sync += self.rewind.eq(go & at("JUDGE") & verdict.admitted)
 
-        # Elements: bytes of a code, codes of a group, groups. A group is all the inputs, or all the outputs, of a step.
-        x_bytes, z_bytes, h_bytes = (code_bytes(f.bits) for f in (net.input_format, net.z_format, net.state_format))
-        part = Signal(range(max(2, x_bytes, z_bytes, h_bytes)), reset_less=True)
-        groups = (net.step_input_bytes, net.step_output_bytes, net.state_bytes, SESSION_BYTES)
-        position = Signal(range(max(groups)), reset_less=True)
-        bound = Signal.like(position)
-        steps = Signal(range(net.batch + 1), reset_less=True)
-        giving = later(at("OUTPUT"))
-        m.d.sync += bound.eq(
-            choose(
-                (is_step & ~giving, net.step_input_bytes - 1),
-                (is_step & giving, net.step_output_bytes - 1),
-                (is_set | is_dump, net.state_bytes - 1),
-                (is_store, SESSION_BYTES - 1),
-            )
-        )
-        whole = later(position == bound)
-        ends = later(
-            choose(
-                (is_step & ~giving, part == x_bytes - 1),
-                (is_step & giving, part == z_bytes - 1),
-                (is_set | is_dump, part == h_bytes - 1),
-            )
-        )
-        counting, counts = later(at("COUNT")), later(at("COUNT") & ~token.end)
-        moves = later(at("INPUT", "OUTPUT"))
-        none, one, full = later(steps == 0), later(steps == 1), later(steps == net.batch)
-        many = Signal(reset_less=True)
-        with m.If(go & (counts | moves)):
-            m.d.sync += position.eq(Mux(whole, 0, position + 1))
-        with m.If(go & moves):
-            m.d.sync += part.eq(Mux(ends, 0, part + 1))
-        with m.If(go & counts & whole):
-            m.d.sync += [steps.eq(steps + 1), many.eq(many | full)]
-        with m.If(go & giving & whole):
-            m.d.sync += steps.eq(steps - 1)
-        with m.If(at("START")):
-            m.d.sync += [position.eq(0), steps.eq(0), many.eq(0), part.eq(0)]
-        m.d.comb += [states.whole.eq(whole), states.last.eq(later(one | is_dump))]
-
-        # The verdict.
-        expected = Signal(8)
-        wanted = Signal.like(self.wanted, reset_less=True)
-        heeded = Signal.like(wanted)
-        opened = Signal()
-        told = Signal()
+    def _judge(
+        self, m: Module, states: ServerStates, elements: ServerElements, verdict: ServerVerdict, checksum: Checksum
+    ) -> None:
+        """The payload is counted, and the request judged."""
+        at, token, go = states.at, self.i.payload, states.go
         complete = Signal(reset_less=True)
         active = Signal(reset_less=True)
-        matches = Signal(reset_less=True)
-        agrees = later(token.data == expected)
-        with m.If(go & at("SEQUENCE")):
-            m.d.sync += matches.eq(agrees)
-        with m.If(go & at("WANTED")):
-            m.d.sync += wanted.eq(token.data[: len(wanted)])
+        counting, checked = later(m, at("COUNT")), later(m, at(*CHECKED))
         with m.If(go & checked):
             m.d.sync += complete.eq(counting & ~token.data[0])
-        fits = later(~many & Mux(is_step, ~none, Mux(is_set | is_store, one, none)))
-        sound = later(complete & is_known & checksum.match & (position == 0) & fits)
-        room = later((expected + 1)[: len(wanted)] != wanted)
-        welcome = later(~in_sequence | (opened & matches & room))
-        admitted = later(sound & welcome)
-        m.d.comb += [states.admitted.eq(admitted), states.refuse.eq(later(~admitted & ~told))]
-        m.d.comb += [states.refusing.eq(refusing)]
-        heeds = later(in_sequence | is_sync | is_store)
-        recalls = later(is_sync | is_store)
-        judging = later(at("JUDGE"))
-        accepted, turned_down = later(go & judging & admitted), later(go & judging & ~admitted)
-        tells = later(states.refuse)
-        heeding = later(accepted & heeds)
-        m.d.sync += [
-            active.eq(active ^ accepted),
-            refusing.eq((turned_down & tells) | (refusing & ~accepted & ~turned_down)),
-            told.eq(turned_down | (told & ~heeding)),
-            opened.eq(Mux(accepted & is_store, is_open, opened)),
-            self.replay.eq(later(accepted & recalls)),
+        single = states.is_set | states.is_store
+        fits = later(m, ~elements.many & Mux(states.is_step, ~elements.none, Mux(single, elements.one, elements.none)))
+        m.d.comb += [
+            elements.begin.eq(at("START")),
+            elements.go.eq(go),
+            elements.counts.eq(later(m, at("COUNT") & ~token.end)),
+            elements.moves.eq(later(m, at("INPUT", "OUTPUT"))),
+            elements.giving.eq(later(m, at("OUTPUT"))),
+            states.whole.eq(elements.whole),
+            states.last.eq(later(m, elements.one | states.is_dump)),
+            verdict.go.eq(go),
+            verdict.byte.eq(token.data),
+            verdict.numbered.eq(at("SEQUENCE")),
+            verdict.acknowledging.eq(at("WANTED")),
+            verdict.judging.eq(later(m, at("JUDGE"))),
+            verdict.ended.eq(at("END")),
+            verdict.sound.eq(later(m, complete & self._known & checksum.match & elements.aligned & fits)),
+            states.admitted.eq(verdict.admitted),
+            states.refuse.eq(verdict.refuse),
+            states.refusing.eq(verdict.refusing),
+            self.wanted.eq(verdict.wanted),
+            self.replay.eq(verdict.replay),
+            self.activity.eq(active),
         ]
-        with m.If(turned_down):
-            m.d.sync += op.eq(0)
-        with m.If(heeding):
-            m.d.sync += heeded.eq(Mux(is_store, expected, wanted))
-        m.d.comb += self.activity.eq(active)
-        with m.If(go & at("END") & kept):
-            m.d.sync += expected.eq(expected + 1)
-        m.d.comb += [self.keep.eq(kept), self.wanted.eq(heeded)]
+        m.d.sync += active.eq(active ^ verdict.accepted)
 
-        # What is counted, and where the memory is read and written.
-        news = Cat(accepted, turned_down & ~sound, turned_down & sound, self.lost, self.overrun)
-        events = Signal(len(news))
-        chosen = later(Cat(events[k] & ~events[:k].any() for k in range(len(events))))  # one is dealt with at a time
-        dealt = later(chosen)
-        starting = later(at("START"))
-        m.d.sync += events.eq((events & ~Mux(go & starting, dealt, 0)) | news)
-        m.d.comb += states.happened.eq(dealt.any())
+    def _count(
+        self,
+        m: Module,
+        states: ServerStates,
+        elements: ServerElements,
+        verdict: ServerVerdict,
+        memory: ServerMemory,
+        byte: Signal,
+    ) -> None:
+        """What has happened is counted in the memory; where that is read and written."""
+        at, go = states.at, states.go
         tallies = (memory.accepted, memory.rejected, memory.refused, memory.framing_errors, memory.overruns)
-        carrying = later(at("BUMP", "STEPS"))
-        walking = later(at("ZERO", "BUMP", "STEPS", "STORE", "READ"))
-        jumping = later(at("START", "JUDGE", "SKIP", "CODE") | (at("STORE") & memory.done))
-        m.d.comb += [memory.byte.eq(byte), states.counted.eq(memory.counted), states.stored.eq(memory.done)]
+        m.submodules.events = events = ServerEvents(len(tallies))
+        down, sound = verdict.turned_down, verdict.sound
+        starting = later(m, at("START"))
+        carrying = later(m, at("BUMP", "STEPS"))
+        walking = later(m, at("ZERO", "BUMP", "STEPS", "STORE", "READ"))
+        jumping = later(m, at("START", "JUDGE", "SKIP", "CODE") | (at("STORE") & memory.done))
+        others = states.is_identify | states.is_counters | at("STORE", "ZERO")
+        more = Signal.like(memory.more, reset_less=True)
+        m.d.comb += [
+            events.news.eq(Cat(verdict.accepted, down & ~sound, down & sound, self.lost, self.overrun)),
+            events.done.eq(go & starting),
+            states.happened.eq(events.any),
+            memory.go.eq(go),
+            memory.byte.eq(byte),
+            memory.more.eq(more),
+            states.counted.eq(memory.counted),
+            states.stored.eq(memory.done),
+        ]
         m.d.sync += [
             memory.move.eq(walking | jumping),
             memory.jump.eq(jumping),
@@ -318,85 +237,99 @@ class Server(CoreClient):
             memory.bound.eq(
                 choose(
                     (at("STORE"), memory.last[Command.OPEN]),
-                    (is_identify, memory.last[Command.IDENTIFY]),
-                    (is_counters | at("ZERO"), memory.last[Command.COUNTERS]),
-                    (~(is_identify | is_counters | at("STORE") | at("ZERO")), memory.last[Command.STATUS]),
+                    (states.is_identify, memory.last[Command.IDENTIFY]),
+                    (states.is_counters | at("ZERO"), memory.last[Command.COUNTERS]),
+                    (~others, memory.last[Command.STATUS]),
                 )
             ),
             memory.target.eq(
                 choose(
-                    *((at("START") & chosen[k], address) for k, address in enumerate(tallies)),
+                    *((at("START") & events.chosen[k], address) for k, address in enumerate(tallies)),
                     (at("JUDGE"), memory.steps),
-                    (at("SKIP") & is_identify, memory.identity),
-                    (at("SKIP") & is_counters, memory.steps),
+                    (at("SKIP") & states.is_identify, memory.identity),
+                    (at("SKIP") & states.is_counters, memory.steps),
                 )
             ),
         ]
-        more = Signal.like(memory.more, reset_less=True)
-        m.d.comb += memory.more.eq(more)
         with m.If(go):
             m.d.sync += more.eq(
-                choose((at("START"), 1), (at("JUDGE"), steps), (carrying & ~memory.counted, memory.carries))
+                choose((at("START"), 1), (at("JUDGE"), elements.steps), (carrying & ~memory.counted, memory.carries))
             )
 
-        # The byte, and the answer.
+    def _answer(
+        self,
+        m: Module,
+        states: ServerStates,
+        elements: ServerElements,
+        verdict: ServerVerdict,
+        memory: ServerMemory,
+        checksum: Checksum,
+        byte: Signal,
+    ) -> None:
+        """The byte of each beat, and where it goes."""
+        at, token, go = states.at, self.i.payload, states.go
         end = Signal(reset_less=True)
-        putting = later(at(*PUT))
-        from_token = later(at("ECHO", "CODE", "STORE", "INPUT") & ~refusing)
-        from_memory = later(at("BUMP", "STEPS", "READ"))
-        from_expected = later(at("EXPECTED") | (at("ECHO") & refusing))
-        from_checksum = later(at("CRC_LOW", "CRC_HIGH"))
+        continues = later(m, at(*CHECKED) & ~token.end)
+        checked, putting = later(m, at(*CHECKED)), later(m, at(*PUT))
+        from_token = later(m, at("ECHO", "CODE", "STORE", "INPUT") & ~verdict.refusing)
+        from_memory = later(m, at("BUMP", "STEPS", "READ"))
+        from_expected = later(m, at("EXPECTED") | (at("ECHO") & verdict.refusing))
+        from_checksum = later(m, at("CRC_LOW", "CRC_HIGH"))
+        z_bytes, h_bytes = (code_bytes(f.bits) for f in (self.identity.z_format, self.identity.state_format))
         z_word, h_word = Signal(8 * z_bytes), Signal(8 * h_bytes)
         m.d.comb += [z_word.eq(self.z.payload), h_word.eq(self.state.payload)]
-        outputs = later(at("OUTPUT") & is_step), later(at("OUTPUT") & is_dump)
+        output, dumped = later(m, at("OUTPUT") & states.is_step), later(m, at("OUTPUT") & states.is_dump)
         elsewhere = later(
+            m,
             choose(
-                *((outputs[0] & (part == k), z_word.word_select(k, 8)) for k in range(z_bytes)),
-                *((outputs[1] & (part == k), h_word.word_select(k, 8)) for k in range(h_bytes)),
+                *((output & (elements.part == k), z_word.word_select(k, 8)) for k in range(z_bytes)),
+                *((dumped & (elements.part == k), h_word.word_select(k, 8)) for k in range(h_bytes)),
                 (at("SATURATED"), self.saturations[:8]),
                 (at("SATURATED_HIGH"), self.saturations[8:]),
-            )
+            ),
         )
         with m.If(go):
             m.d.sync += byte.eq(
                 choose(
                     (checked | from_token, token.data),
                     (from_memory, memory.total),
-                    (from_expected, expected),
+                    (from_expected, verdict.expected),
                     (from_checksum, checksum.o),
                     (at("CODE"), ANSWER),
                 )
                 | elsewhere
             )
             m.d.sync += end.eq(at("END"))
-        m.d.comb += [checksum.byte.eq(byte), checksum.shift.eq(at("CRC_HIGH")), self.o.payload.data.eq(byte)]
-        m.d.comb += self.o.payload.end.eq(end)
+        m.d.comb += [self.o.payload.data.eq(byte), self.o.payload.end.eq(end)]
+        m.d.comb += [checksum.byte.eq(byte), checksum.shift.eq(at("CRC_HIGH"))]
         m.d.sync += [
             checksum.start.eq(go & at("START", "JUDGE")),
             checksum.step.eq(go & (putting | continues)),
             self.o.valid.eq((go & putting) | (self.o.valid & ~self.o.ready)),
         ]
 
-        # The core.
-        word = Signal(8 * max(x_bytes, h_bytes), reset_less=True)
-        inputs = later(at("INPUT"))
-        shift = later(go & inputs)
-        complete_word = later(ends)
+    def _drive(self, m: Module, states: ServerStates, elements: ServerElements, byte: Signal) -> None:
+        """The core: its strobes, and its streams of codes."""
+        at, go = states.at, states.go
+        x_form, h_form = self.identity.input_format, self.identity.state_format
+        x_bytes, h_bytes = code_bytes(x_form.bits), code_bytes(h_form.bits)
+        word = Signal(8 * max(x_bytes, h_bytes), reset_less=True)  # the last bytes, in its upper part
+        inputs = later(m, at("INPUT"))
+        shift, complete = later(m, go & inputs), later(m, elements.ends)
         with m.If(shift):
             m.d.sync += word.eq(Cat(word[8:], byte))
-        bits = net.input_format.bits
-        m.d.comb += self.x.payload.eq(word[-8 * x_bytes :][:bits].as_signed())
-        m.d.comb += self.initial.payload.eq(word[-8 * h_bytes :][: net.state_format.bits].as_signed())
+        m.d.comb += self.x.payload.eq(word[-8 * x_bytes :][: x_form.bits].as_signed())
+        m.d.comb += self.initial.payload.eq(word[-8 * h_bytes :][: h_form.bits].as_signed())
+        taken = go & elements.giving & elements.ends
         m.d.sync += [
-            self.x.valid.eq((shift & complete_word & is_step) | (self.x.valid & ~self.x.ready)),
-            self.initial.valid.eq((shift & complete_word & is_set) | (self.initial.valid & ~self.initial.ready)),
-            self.z.ready.eq(go & giving & ends & is_step),
-            self.state.ready.eq(go & giving & ends & is_dump),
+            self.x.valid.eq((shift & complete & states.is_step) | (self.x.valid & ~self.x.ready)),
+            self.initial.valid.eq((shift & complete & states.is_set) | (self.initial.valid & ~self.initial.ready)),
+            self.z.ready.eq(taken & states.is_step),
+            self.state.ready.eq(taken & states.is_dump),
             self.clear.eq(go & at("CLEAR")),
-            self.given.eq(go & at("CLEAR") & is_set),
+            self.given.eq(go & at("CLEAR") & states.is_set),
             self.dump.eq(go & at("DUMP")),
         ]
-        return m
 
 
 def _absent(command: Command, identity: Identity) -> bool:

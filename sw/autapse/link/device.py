@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from autapse.errors import AutapseError
 from autapse.fixed import IntArray
 from autapse.link.errors import DeviceResetError
+from autapse.link.payloads import array_frames, output_codes, row_frames
 from autapse.link.session import Session
 from autapse.link.transport import Transport
 from autapse.protocol import (
@@ -181,7 +183,7 @@ class Device:
             count = identity.sequences * identity.inputs
             raise ValueError(f"a step takes {count} input codes, not an array of shape {codes.shape}")
         payload = self._execute(Command.STEP, pack_ints(codes, identity.input_format.bits), 1)
-        return self._outputs(payload).ravel()
+        return output_codes(identity, payload, 1).ravel()
 
     def run(self, x_codes: ArrayLike, *, checkpoint: int | None = None, progress: Progress | None = None) -> IntArray:
         """Steps from the present state: input codes (time, inputs) in, output codes (time, outputs) out.
@@ -221,7 +223,10 @@ class Device:
         batch = batch if batch is not None else identity.batch if many else 1
         if not 1 <= batch <= identity.batch:
             raise ValueError(f"a frame holds 1 to {identity.batch} steps, not {batch}")
-        frames = self._frames(np.asarray(inputs), batch) if many else self._gather(iter(inputs), batch)
+        if many:
+            frames = array_frames(identity, np.asarray(inputs), batch)
+        else:
+            frames = row_frames(identity, iter(inputs), batch)
         self._settle()
         if checkpoint is None:
             return self._rows(frames)
@@ -232,7 +237,8 @@ class Device:
     def _rows(self, frames: Iterator[bytes | None]) -> Iterator[IntArray]:
         """Outputs of the steps in `frames`, each yielded when it comes."""
         exhausted = False
-        while not exhausted or self._session.outstanding:
+        sent: deque[int] = deque()  # steps of the frames under way
+        while not exhausted or sent:
             while not exhausted and self._session.room:
                 try:
                     payload = next(frames)
@@ -240,12 +246,13 @@ class Device:
                     exhausted = True
                     break
                 if payload is None:
-                    while self._session.outstanding:
-                        yield from self._outputs(self._session.receive())
+                    while sent:
+                        yield from output_codes(self.identity, self._session.receive(), sent.popleft())
                 else:
-                    self._session.send(Command.STEP, payload, len(payload) // self.identity.step_input_bytes)
-            if self._session.outstanding:
-                yield from self._outputs(self._session.receive())
+                    sent.append(len(payload) // self.identity.step_input_bytes)
+                    self._session.send(Command.STEP, payload, sent[-1])
+            if sent:
+                yield from output_codes(self.identity, self._session.receive(), sent.popleft())
 
     def _rows_with_checkpoints(self, frames: Iterator[bytes | None], frames_each: int) -> Iterator[IntArray]:
         """The same; after a reset the frames since the last checkpoint are run once more, without what was yielded."""
@@ -273,41 +280,6 @@ class Device:
             except DeviceResetError:
                 continue
 
-    def _frames(self, inputs: NDArray[Any], batch: int) -> Iterator[bytes | None]:
-        """Payloads of up to `batch` steps, of an array."""
-        identity = self.identity
-        count = identity.sequences * identity.inputs
-        if inputs.ndim != 2 or inputs.shape[1] != count:
-            raise ValueError(f"inputs have codes of shape (time, {count}), not {inputs.shape}")
-        data, size = pack_ints(inputs.ravel(), identity.input_format.bits), batch * identity.step_input_bytes
-        return (data[at : at + size] for at in range(0, len(data), size))
-
-    def _gather(self, rows: Iterator[ArrayLike | None], batch: int) -> Iterator[bytes | None]:
-        """The same of rows as they come; None where none comes for the moment."""
-        identity = self.identity
-        count = identity.sequences * identity.inputs
-        data = b""
-        for row in rows:
-            if row is not None:
-                codes = np.asarray(row)
-                if codes.shape != (count,):
-                    raise ValueError(f"a step takes {count} input codes, not an array of shape {codes.shape}")
-                data += pack_ints(codes, identity.input_format.bits)
-            if data and (row is None or len(data) == batch * identity.step_input_bytes):
-                yield data
-                data = b""
-            if row is None:
-                yield None
-        if data:
-            yield data
-
-    def _outputs(self, payload: bytes) -> IntArray:
-        """Output codes (steps, outputs) of an answer."""
-        identity = self.identity
-        count = len(payload) // code_size(identity)
-        codes = unpack_ints(payload, count, identity.z_format.bits)
-        return codes.reshape(-1, identity.sequences * identity.outputs)
-
     def _execute(self, command: Command, payload: bytes = b"", steps: int = 0) -> bytes:
         """One request that is executed once, and its answer."""
         self._settle()
@@ -318,11 +290,6 @@ class Device:
         """Receive and drop what is outstanding: a stream was not read to its end."""
         while self._session.outstanding:
             self._session.receive()
-
-
-def code_size(identity: Identity) -> int:
-    """Bytes of an output."""
-    return identity.step_output_bytes // (identity.sequences * identity.outputs)
 
 
 def _compute_seconds(identity: Identity) -> float:

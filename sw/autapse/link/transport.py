@@ -10,7 +10,7 @@ from autapse.errors import AutapseError, MissingToolError
 from autapse.link.errors import TransportError
 
 _SYSFS = Path("/sys/bus/usb-serial/devices")
-_FTDI_DEFAULT_MS = 16
+_WRITE_SECONDS = 10.0
 
 
 class Transport(Protocol):
@@ -62,7 +62,7 @@ class SerialTransport:
 
     def _open(self, kind: type[AutapseError]) -> Any:
         try:
-            port = self._serial.Serial(self.name, self.baud, timeout=0, exclusive=True)
+            port = self._serial.Serial(self.name, self.baud, timeout=0, write_timeout=_WRITE_SECONDS, exclusive=True)
         except (self._serial.SerialException, OSError, ValueError) as error:
             raise kind(f"{self.name}: cannot be opened at {self.baud} baud: {error}") from error
         # The kernel's own switch for low latency. Not every port has it.
