@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autapse.errors import AutapseError, ToolFailedError
 from autapse.files import folder_beside
-from autapse.protocol import OVERHEAD, Command
+from autapse.protocol import ANSWER_OVERHEAD, REQUEST_OVERHEAD, wire_bytes
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board, baud_rate, get_board
 from autapse_boards.fit import Plan, fit
@@ -162,11 +162,10 @@ def _report(
     from autapse_hw.uart import baud_error
 
     clock = float(best.clocking.frequency)
-    cycles = plan.schedule.cycles_per_step
     identity = identity_of(q, plan.tiling, clock)
-    # COBS adds a byte, and one more for each 254; the delimiter ends the frame.
-    frames = (identity.request_bytes(Command.STEP) + OVERHEAD, identity.answer_bytes(Command.STEP) + OVERHEAD)
-    bits = 10 * sum(n + 1 + n // 254 + 1 for n in frames)
+    cycles = plan.schedule.cycles_per_step
+    frames = (identity.step_input_bytes + REQUEST_OVERHEAD, identity.step_output_bytes + ANSWER_OVERHEAD)
+    bits = 10 * sum(wire_bytes(n) for n in frames)
     timing = best.routed.timing
     baud = baud_rate(board, clock)
     limit = lowest(timing.limits)

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from autapse.activation import Segments
-from autapse.protocol import COUNTER_BYTES, COUNTERS, IDENTITY_BYTES, OVERHEAD, code_bytes
+from autapse.fixed import Format
+from autapse.protocol import COUNTERS_BYTES, IDENTITY_BYTES, SESSION_BYTES, Identity
 from autapse_boards.board import Board, Resources
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import LaneForm
@@ -30,7 +31,7 @@ CLOCKS = {
 }
 
 # A link, clock, reset and the control of a core without lanes, in logic cells.
-_BASE = {"ice40": 825, "ecp5": 755}
+_BASE = {"ice40": 1090, "ecp5": 920}
 # Logic cells for each bit of a product, multiplied in logic.
 _PRODUCT_BIT = 3.0
 _LEAK_BITS = 18
@@ -85,8 +86,7 @@ def rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     """Width and depth of the memories of the lanes' kind that are written: of the operands, and of the server."""
     slots = -(-shape.cols // tiling.cols)
     depth = (tiling.sequences + 1) << max(0, slots - 1).bit_length()
-    request = OVERHEAD * math.ceil((OVERHEAD + shape.inputs * code_bytes(shape.input_bits)) / OVERHEAD)
-    served = request + OVERHEAD + COUNTERS * COUNTER_BYTES + IDENTITY_BYTES
+    served = SESSION_BYTES + COUNTERS_BYTES - 2 + IDENTITY_BYTES
     return [(shape.operand_bits, depth)] * tiling.cols + [(8, served)]
 
 
@@ -101,12 +101,10 @@ def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
 
 
 def inferred_rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the written memories that yosys may build of logic: leaky states, and the answer's."""
-    longest = max(
-        IDENTITY_BYTES, shape.outputs * code_bytes(shape.acc_bits), shape.units * code_bytes(shape.state_bits)
-    )
-    room = OVERHEAD + longest
-    result = [(8, room + room // 254 + 2)]
+    """Width and depth of the written memories that yosys may build of logic: leaky states, and the frames'."""
+    x, h, z = (Format(bits, 0) for bits in (shape.input_bits, shape.state_bits, shape.acc_bits))
+    link = Identity(bytes(8), shape.units, shape.inputs, shape.outputs, x, h, z, 1, 0, sequences=tiling.sequences)
+    result = [(8, link.room), (8, link.room)]
     if shape.leaky:
         result += [(shape.state_bits, -(-shape.units // tiling.drains) * tiling.sequences)] * tiling.drains
     return result

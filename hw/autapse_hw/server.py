@@ -1,40 +1,22 @@
 """The device's end of the protocol, on tokens: checks requests, drives the core, writes answers."""
 
-from functools import reduce
-from operator import or_
-
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
-from autapse.protocol import ANSWER, OVERHEAD, Command, Identity
+from autapse.protocol import ANSWER, Command, Features, Identity, code_bytes
 from autapse_hw.checksum import Checksum
+from autapse_hw.core_port import CoreClient, core_members
 from autapse_hw.framing import TOKEN
+from autapse_hw.server_elements import ServerElements
+from autapse_hw.server_logic import choose, later
 from autapse_hw.server_memory import ServerMemory
-from autapse_hw.server_states import ServerStates
+from autapse_hw.server_states import CHECKED, PUT, TAKEN, ServerStates
+from autapse_hw.server_verdict import ServerEvents, ServerVerdict
 
 
-def core_members(identity: Identity) -> dict[str, wiring.Member]:
-    """The ports towards the core, as :class:`Server` documents them."""
-    return {
-        "x": Out(stream.Signature(signed(identity.input_format.bits))),
-        "z": In(stream.Signature(signed(identity.z_format.bits))),
-        "clear": Out(1),
-        "busy": In(1),
-        "dump": Out(1),
-        "state": In(stream.Signature(signed(identity.state_format.bits))),
-    }
-
-
-def choose(*choices: tuple[Value, Value | int]) -> Value:
-    """All values whose conditions hold, in one OR: what a multiplexer costs when no two of them do."""
-    return reduce(or_, (Mux(condition, value, 0) for condition, value in choices))
-
-
-class Server(wiring.Component):
-    """Executes one request at a time, each only once however often it comes in a row.
-
-    A frame that begins or ends while another one is executed is dropped.
+class Server(CoreClient):
+    """Executes requests one after another, each only once.
 
     Parameters
     ----------
@@ -46,53 +28,50 @@ class Server(wiring.Component):
     Members
     -------
     i : In(stream.Signature(TOKEN))
-        Requests, from a :class:`~autapse_hw.framing.CobsDecoder`. Held back for less than 40 cycles, a byte's time,
-        if they may still be accepted.
-    lost : In(1)
-        High for one cycle: a byte of the frame that is coming in was lost, so the frame is bad.
+        Requests, from a :class:`~autapse_hw.framing.CobsDecoder`.
+    rewind, release : Out(1)
+        High for one cycle: the frame is wanted once more; it is done with.
+    lost, overrun : In(1)
+        High for one cycle: to be counted.
     o : Out(stream.Signature(TOKEN))
-        Answers, to a :class:`~autapse_hw.framing.CobsEncoder`.
-    again, idle : Out(1), In(1)
-        To and from that encoder.
-    x : Out(stream.Signature(signed(input_bits)))
-        The inputs of a step, element after element.
-    z : In(stream.Signature(signed(z_bits)))
-        The outputs of a step, element after element, after its inputs have been taken.
-    clear : Out(1)
-        High for one cycle: the core loads h0 and drops everything. `busy` must be high from the next cycle on, until
-        the core is ready.
-    busy : In(1)
-        The core clears or computes; its state may change.
-    dump : Out(1), state : In(stream.Signature(signed(state_bits)))
-        Strobe, while `busy` is low: the core gives the states of all units, one after another.
+        Answers, to a :class:`~autapse_hw.transmit.TransmitBuffer`.
+    keep, wanted, replay : Out
+        To that buffer.
+    x, z, clear, given, initial, dump, state, busy, saturations
+        The core; see :class:`~autapse_hw.core_port.CoreClient`.
     activity : Out(1)
-        Changes with each good frame; for an LED.
+        Changes with each request that is executed; for an LED.
     """
 
     i: stream.Interface
+    rewind: Signal
+    release: Signal
     lost: Signal
+    overrun: Signal
     o: stream.Interface
-    again: Signal
-    idle: Signal
-    x: stream.Interface
-    z: stream.Interface
-    clear: Signal
-    busy: Signal
-    dump: Signal
-    state: stream.Interface
+    keep: Signal
+    wanted: Signal
+    replay: Signal
     activity: Signal
 
     def __init__(self, identity: Identity, memory: str = "generic") -> None:
         if not isinstance(identity, Identity):
             raise TypeError(f"a server needs an Identity, not {identity!r}")
+        if identity.window & (identity.window + 1):
+            raise ValueError(f"the window is one less than a power of two, not {identity.window}")
         self.identity, self._memory = identity, memory
+        self._known = Signal()  # the command
         super().__init__(
             {
                 "i": In(stream.Signature(TOKEN)),
+                "rewind": Out(1),
+                "release": Out(1),
                 "lost": In(1),
+                "overrun": In(1),
                 "o": Out(stream.Signature(TOKEN)),
-                "again": Out(1),
-                "idle": In(1),
+                "keep": Out(1),
+                "wanted": Out(range(identity.window + 1)),
+                "replay": Out(1),
                 **core_members(identity),
                 "activity": Out(1),
             }
@@ -101,188 +80,261 @@ class Server(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """A machine that works in beats of four cycles, and moves one byte in each.
 
-        One memory holds the request, what is remembered of the last one, the counters and the identity; one address
-        walks over all of them, and over outputs and units. In each beat `byte` takes a byte from the request, the
-        memory, an output, a state value, or the CRC; and during the next one it goes into the CRC, the memory, the
-        answer or an input of the core:
+        A request is read twice: first to check it, byte by byte as it comes in, then to execute it. In each beat `byte`
+        takes a byte from the request, the memory, the core or the CRC; and during the next one it goes into the CRC,
+        the memory, the answer or an element for the core:
 
-            cycle 0   the state, the address and `byte` are new; `byte` is written to where the address was
-            cycle 1   the memory gives the next byte; what the state waits for is looked at
-            cycle 2   that byte is in `fetched`
-            cycle 3   it is in `total`, perhaps plus one; `go` is high, unless the state must wait another beat
+            cycle 0   the state and `byte` are new; addresses too
+            cycle 1   the next token is there; what the state waits for is looked at
+            cycle 2   what the state decides is chosen
+            cycle 3   `go` is high, unless the state must wait another beat
 
         Whatever is decided at `go` is in a register by then, and each state is a register of its own, so no path is
         longer than the few LUTs between two of the cycles.
         """
         m = Module()
+        m.submodules.states = states = ServerStates()
+        m.submodules.elements = elements = ServerElements(self.identity)
+        m.submodules.verdict = verdict = ServerVerdict(self.identity.window + 1)
         m.submodules.memory = memory = ServerMemory(self.identity, self._memory)
         m.submodules.checksum = checksum = Checksum()
-        m.submodules.states = states = ServerStates(self.identity)
-        at = states.at
-
-        def later(value: Value) -> Signal:
-            """The value of the cycle before."""
-            signal = Signal(unsigned(len(value)), src_loc_at=1)
-            m.d.sync += signal.eq(value)
-            return signal
-
-        phase = Signal(2)
-        go = Signal()
         byte = Signal(8, reset_less=True)
+        self._decode(m, states, elements, verdict)
+        self._beat(m, states, verdict)
+        self._judge(m, states, elements, verdict, checksum)
+        self._count(m, states, elements, verdict, memory, byte)
+        self._answer(m, states, elements, verdict, memory, checksum, byte)
+        self._drive(m, states, elements, byte)
+        return m
+
+    def _decode(self, m: Module, states: ServerStates, elements: ServerElements, verdict: ServerVerdict) -> None:
+        """The command, in the parts that ask for it. A refusal is answered as a command of its own, 0."""
+        op = Signal(4, reset_less=True)
+        unknown = Signal(reset_less=True)
         token = self.i.payload
+        with m.If(states.go & states.at("COMMAND")):
+            m.d.sync += [op.eq(token.data[: len(op)]), unknown.eq(token.data[len(op) :].any())]
+        with m.If(verdict.turned_down):
+            m.d.sync += op.eq(0)
 
-        # The command.
-        header = Signal()  # it has not come yet
-        op = Signal(3)
-        unknown = Signal()
-        learn = later(go & at("RECEIVE") & header)
-        with m.If(go):
-            m.d.sync += header.eq(~at("RECEIVE") | (header & ~memory.address[0]))
-        with m.If(learn):
-            m.d.sync += [op.eq(byte), unknown.eq(byte[len(op) :].any())]
-        is_step = later(op == Command.STEP)
-        is_identify = later(op == Command.IDENTIFY)
-        is_counters = later(op == Command.COUNTERS)
-        is_read_state = later(op == Command.READ_STATE)
-        is_reset = later(op == Command.RESET)
-        m.d.comb += [states.is_step.eq(is_step), states.is_reset.eq(is_reset), states.is_read_state.eq(is_read_state)]
-        m.d.comb += states.is_read.eq(is_identify | is_counters)
-        known = later((op >= min(Command)) & (op <= max(Command)) & ~unknown)
+        def is_any(*commands: Command) -> Signal:
+            known = [op == c for c in commands if not _absent(c, self.identity)]
+            return later(m, Cat(known).any())
 
-        # The beat.
-        stalled = later(self.o.valid | (at("SENDING") & ~self.idle) | (at("X0") & self.x.valid))
+        is_set, is_dump = is_any(Command.SET_STATE), is_any(Command.READ_STATE)
+        is_store = is_any(Command.OPEN, Command.ABORT)
+        m.d.comb += [
+            states.is_step.eq(is_any(Command.STEP)),
+            states.is_clear.eq(is_any(Command.RESET, Command.SET_STATE)),
+            states.is_set.eq(is_set),
+            states.is_dump.eq(is_dump),
+            states.is_store.eq(is_store),
+            states.is_counters.eq(is_any(Command.COUNTERS)),
+            states.is_identify.eq(is_any(Command.IDENTIFY)),
+            elements.is_step.eq(states.is_step),
+            elements.is_state.eq(is_set | is_dump),
+            elements.is_store.eq(is_store),
+            verdict.in_sequence.eq(op[3]),
+            verdict.kept.eq(later(m, op[3] & ~is_dump)),
+            verdict.is_sync.eq(is_any(Command.SYNC)),
+            verdict.is_open.eq(is_any(Command.OPEN)),
+            verdict.is_store.eq(is_store),
+            self.keep.eq(verdict.kept),
+            self._known.eq(later(m, is_any(*Command) & ~unknown)),
+        ]
+
+    def _beat(self, m: Module, states: ServerStates, verdict: ServerVerdict) -> None:
+        """Tokens that are taken, what is waited for, and the step to the next state."""
+        at, token, go = states.at, self.i.payload, states.go
+        phase = Signal(2)
+        continues = later(m, at(*CHECKED) & ~token.end)
+        checked, taken = later(m, at(*CHECKED)), later(m, at(*TAKEN) & ~verdict.refusing)
+        dropped = later(m, at("JUDGE") & ~verdict.admitted)
+        feeding = later(m, at("INPUT", "SETTLE"))
+        offering = feeding & (self.x.valid | self.initial.valid)
+        source = Mux(states.is_step, self.z.valid, self.state.valid)
         awaiting = later(
-            (at("RECEIVE") & ~self.i.valid)
-            | (at("Z0") & ~self.z.valid)
-            | (at("H0") & ~self.state.valid)
-            | (at("COMMAND") & is_read_state & self.busy)
-            | (at("CLEARING") & self.busy)
+            m,
+            ((checked | taken) & ~self.i.valid)
+            | (at("START") & ~(self.i.valid | states.happened))
+            | (at("OUTPUT") & ~source)
+            | (at("DUMP", "SETTLE") & self.busy),
         )
-        m.d.sync += [phase.eq(phase + 1), go.eq((phase == 2) & ~stalled & ~awaiting)]
-        m.d.comb += [states.go.eq(go), memory.go.eq(go)]
+        stalled = later(m, self.o.valid)
+        m.d.sync += [phase.eq(phase + 1), go.eq((phase == 2) & ~stalled & ~awaiting & ~offering)]
+        m.d.comb += [self.i.ready.eq(go & (continues | taken | dropped)), states.end.eq(token.end)]
+        m.d.sync += self.release.eq(go & ((at("REST") & token.end) | dropped))
+        m.d.sync += self.rewind.eq(go & at("JUDGE") & verdict.admitted)
 
-        # The request. Tokens that come during an execution are lost, and with them the frame that they belong to.
-        bad = Signal()  # the frame that is coming in will not be good
-        sound = Signal()  # the frame that has come in was not bad
-        dropped = Signal()  # a frame ended during the execution
-        answering = Signal()
-        repeated = Signal()
-        offered = later(self.i.valid)
-        dropping = later((phase == 2) & offered & answering & ~(at("SENDING") & self.idle))
-        taking = go & at("RECEIVE")
-        spoils = later(dropping | memory.done)
-        good = later(sound & known & memory.done & checksum.match)
-        differs_low = later(memory.fetched[:4] != byte[:4])
-        differs_high = later(memory.fetched[4:] != byte[4:])
-        m.d.comb += [states.end.eq(token.end), states.good.eq(good)]
-        m.d.comb += [states.dropped.eq(dropped), states.repeated.eq(repeated)]
-        m.d.sync += [
-            self.i.ready.eq(taking | dropping),
-            bad.eq(self.lost | (self.i.ready & ~token.end & spoils) | (bad & ~(self.i.ready & token.end))),
-            dropped.eq((dropping & token.end) | (dropped & ~(go & at("START")))),
+    def _judge(
+        self, m: Module, states: ServerStates, elements: ServerElements, verdict: ServerVerdict, checksum: Checksum
+    ) -> None:
+        """The payload is counted, and the request judged."""
+        at, token, go = states.at, self.i.payload, states.go
+        complete = Signal(reset_less=True)
+        active = Signal(reset_less=True)
+        counting, checked = later(m, at("COUNT")), later(m, at(*CHECKED))
+        with m.If(go & checked):
+            m.d.sync += complete.eq(counting & ~token.data[0])
+        single = states.is_set | states.is_store
+        fits = later(m, ~elements.many & Mux(states.is_step, ~elements.none, Mux(single, elements.one, elements.none)))
+        m.d.comb += [
+            elements.begin.eq(at("START")),
+            elements.go.eq(go),
+            elements.counts.eq(later(m, at("COUNT") & ~token.end)),
+            elements.moves.eq(later(m, at("INPUT", "OUTPUT"))),
+            elements.giving.eq(later(m, at("OUTPUT"))),
+            states.whole.eq(elements.whole),
+            states.last.eq(later(m, elements.one | states.is_dump)),
+            verdict.go.eq(go),
+            verdict.byte.eq(token.data),
+            verdict.numbered.eq(at("SEQUENCE")),
+            verdict.acknowledging.eq(at("WANTED")),
+            verdict.judging.eq(later(m, at("JUDGE"))),
+            verdict.ended.eq(at("END")),
+            verdict.sound.eq(later(m, complete & self._known & checksum.match & elements.aligned & fits)),
+            states.admitted.eq(verdict.admitted),
+            states.refuse.eq(verdict.refuse),
+            states.refusing.eq(verdict.refusing),
+            self.wanted.eq(verdict.wanted),
+            self.replay.eq(verdict.replay),
+            self.activity.eq(active),
         ]
-        with m.If(self.i.ready):
-            m.d.sync += sound.eq(~bad & ~token.data[0])
-        with m.If(go):
-            m.d.sync += repeated.eq(at("JUDGE") | (repeated & ~(at("COMPARE") & (differs_low | differs_high))))
-            m.d.sync += answering.eq(at("SEQUENCE") | (at("DECIDE") & repeated) | (answering & ~at("SENDING")))
-            m.d.sync += self.activity.eq(self.activity ^ (at("JUDGE") & good))
+        m.d.sync += active.eq(active ^ verdict.accepted)
 
-        # The walks over the memory, outputs and units, and what ends them. A bound is chosen three cycles before it
-        # counts, so it depends on states before the one that it is for.
-        field = Signal(2)  # which of the bytes that are remembered
-        counting = later(at(*states.counts))
-        jumps = ("START", "JUDGE", "RECALL", "COMPARE", "DECIDE", "COMMAND")
-        jumping = later(at(*jumps))
-        moving = later(at(*jumps, "SEQUENCE", "READ", *states.counts, *states.x, states.z[-1], states.h[-1]))
-        requested = later(at("START", "REJECTED", "RECEIVE", "JUDGE"))
-        giving = later(at(*states.x, "GIVE"))
-        storing = at("RECEIVE") & ~token.end & ~memory.done
-        m.d.comb += [states.counted.eq(memory.counted), states.done.eq(memory.done), states.compared.eq(field == 3)]
-        m.d.comb += memory.byte.eq(byte)
-        m.d.sync += [
-            memory.move.eq(moving | storing | (at("GIVE") & memory.done)),
-            memory.jump.eq(jumping | (counting & memory.counted) | (at("GIVE") & memory.done)),
-            memory.write.eq(storing | counting | at("COMPARE")),
+    def _count(
+        self,
+        m: Module,
+        states: ServerStates,
+        elements: ServerElements,
+        verdict: ServerVerdict,
+        memory: ServerMemory,
+        byte: Signal,
+    ) -> None:
+        """What has happened is counted in the memory; where that is read and written."""
+        at, go = states.at, states.go
+        tallies = (memory.accepted, memory.rejected, memory.refused, memory.framing_errors, memory.overruns)
+        m.submodules.events = events = ServerEvents(len(tallies))
+        down, sound = verdict.turned_down, verdict.sound
+        starting = later(m, at("START"))
+        carrying = later(m, at("BUMP", "STEPS"))
+        walking = later(m, at("ZERO", "BUMP", "STEPS", "STORE", "READ"))
+        jumping = later(m, at("START", "JUDGE", "SKIP", "CODE") | (at("STORE") & memory.done))
+        others = states.is_identify | states.is_counters | at("STORE", "ZERO")
+        more = Signal.like(memory.more, reset_less=True)
+        m.d.comb += [
+            events.news.eq(Cat(verdict.accepted, down & ~sound, down & sound, self.lost, self.overrun)),
+            events.done.eq(go & starting),
+            states.happened.eq(events.any),
+            memory.go.eq(go),
+            memory.byte.eq(byte),
+            memory.more.eq(more),
+            states.counted.eq(memory.counted),
+            states.stored.eq(memory.done),
         ]
-        m.d.sync += memory.bound.eq(
-            choose(
-                (requested & is_step, memory.room),
-                (requested & ~is_step, OVERHEAD),
-                (giving, memory.room - OVERHEAD // 2),
-                (is_step & ~requested & ~giving, memory.last[Command.STEP]),
-                (is_read_state & ~requested, memory.last[Command.READ_STATE]),
-                (is_identify & ~requested, memory.last[Command.IDENTIFY]),
-                (is_counters & ~requested, memory.last[Command.COUNTERS]),
-            )
-        )
-        m.d.sync += memory.target.eq(
-            choose(
-                (at("JUDGE"), Mux(good, memory.accepted, memory.rejected)),
-                (at("START") & dropped, memory.rejected),
-                (at("DECIDE") & is_step, memory.steps),
-                (at("RECALL"), memory.memo | field),
-                (at("COMPARE") & (field == 0), 1),
-                (at("COMPARE") & (field == 1), Mux(is_step, memory.room - 2, OVERHEAD - 2)),
-                (at("COMPARE") & (field == 2), Mux(is_step, memory.room - 1, OVERHEAD - 1)),
-                (at("COMMAND") & is_step, OVERHEAD // 2),
-                (at("COMMAND") & is_identify, memory.identity),
-                (at("COMMAND") & is_counters, memory.accepted),
-            )
-        )
+        m.d.sync += [
+            memory.move.eq(walking | jumping),
+            memory.jump.eq(jumping),
+            memory.write.eq(at("ZERO", "BUMP", "STEPS", "STORE")),
+            memory.bound.eq(
+                choose(
+                    (at("STORE"), memory.last[Command.OPEN]),
+                    (states.is_identify, memory.last[Command.IDENTIFY]),
+                    (states.is_counters | at("ZERO"), memory.last[Command.COUNTERS]),
+                    (~others, memory.last[Command.STATUS]),
+                )
+            ),
+            memory.target.eq(
+                choose(
+                    *((at("START") & events.chosen[k], address) for k, address in enumerate(tallies)),
+                    (at("JUDGE"), memory.steps),
+                    (at("SKIP") & states.is_identify, memory.identity),
+                    (at("SKIP") & states.is_counters, memory.steps),
+                )
+            ),
+        ]
         with m.If(go):
-            m.d.sync += field.eq(field + at("COMPARE"))
-            m.d.sync += memory.more.eq(
-                at("START", "JUDGE") | (at("DECIDE") & is_step) | (counting & ~memory.counted & memory.carries)
+            m.d.sync += more.eq(
+                choose((at("START"), 1), (at("JUDGE"), elements.steps), (carrying & ~memory.counted, memory.carries))
             )
 
-        # The byte, and the answer.
-        putting = later(at(*states.puts))
-        from_memory = later(at("RECALL", *states.counts, *states.x, "SEQUENCE", "COMMAND", "READ"))
-        from_checksum = later(at("CRC_LOW", "CRC_HIGH"))
-        z_word = Signal(8 * len(states.z))
-        h_word = Signal(8 * len(states.h))
+    def _answer(
+        self,
+        m: Module,
+        states: ServerStates,
+        elements: ServerElements,
+        verdict: ServerVerdict,
+        memory: ServerMemory,
+        checksum: Checksum,
+        byte: Signal,
+    ) -> None:
+        """The byte of each beat, and where it goes."""
+        at, token, go = states.at, self.i.payload, states.go
+        end = Signal(reset_less=True)
+        continues = later(m, at(*CHECKED) & ~token.end)
+        checked, putting = later(m, at(*CHECKED)), later(m, at(*PUT))
+        from_token = later(m, at("ECHO", "CODE", "STORE", "INPUT") & ~verdict.refusing)
+        from_memory = later(m, at("BUMP", "STEPS", "READ"))
+        from_expected = later(m, at("EXPECTED") | (at("ECHO") & verdict.refusing))
+        from_checksum = later(m, at("CRC_LOW", "CRC_HIGH"))
+        z_bytes, h_bytes = (code_bytes(f.bits) for f in (self.identity.z_format, self.identity.state_format))
+        z_word, h_word = Signal(8 * z_bytes), Signal(8 * h_bytes)
         m.d.comb += [z_word.eq(self.z.payload), h_word.eq(self.state.payload)]
-        from_core = later(
+        output, dumped = later(m, at("OUTPUT") & states.is_step), later(m, at("OUTPUT") & states.is_dump)
+        elsewhere = later(
+            m,
             choose(
-                *((at(name), z_word.word_select(k, 8)) for k, name in enumerate(states.z)),
-                *((at(name), h_word.word_select(k, 8)) for k, name in enumerate(states.h)),
-            )
+                *((output & (elements.part == k), z_word.word_select(k, 8)) for k in range(z_bytes)),
+                *((dumped & (elements.part == k), h_word.word_select(k, 8)) for k in range(h_bytes)),
+                (at("SATURATED"), self.saturations[:8]),
+                (at("SATURATED_HIGH"), self.saturations[8:]),
+            ),
         )
-        with m.If(go & ~at("COMPARE")):
+        with m.If(go):
             m.d.sync += byte.eq(
                 choose(
-                    (at("RECEIVE"), token.data),
+                    (checked | from_token, token.data),
                     (from_memory, memory.total),
-                    (at("COMMAND"), ANSWER),
+                    (from_expected, verdict.expected),
                     (from_checksum, checksum.o),
+                    (at("CODE"), ANSWER),
                 )
-                | from_core
+                | elsewhere
             )
-        m.d.comb += [checksum.byte.eq(byte), checksum.shift.eq(at("CRC_HIGH")), self.o.payload.data.eq(byte)]
+            m.d.sync += end.eq(at("END"))
+        m.d.comb += [self.o.payload.data.eq(byte), self.o.payload.end.eq(end)]
+        m.d.comb += [checksum.byte.eq(byte), checksum.shift.eq(at("CRC_HIGH"))]
         m.d.sync += [
             checksum.start.eq(go & at("START", "JUDGE")),
-            checksum.step.eq(go & (putting | (at("RECEIVE") & ~token.end))),
+            checksum.step.eq(go & (putting | continues)),
             self.o.valid.eq((go & putting) | (self.o.valid & ~self.o.ready)),
-            self.again.eq(go & at("DECIDE") & repeated),
         ]
-        with m.If(go):
-            m.d.sync += self.o.payload.end.eq(at("END"))
 
-        # The core.
-        bits = self.identity.input_format.bits
-        x_word = Signal(8 * len(states.x), reset_less=True)
-        shift = later(go & at(*states.x))
-        most_negative = later(x_word[:bits] == 1 << (bits - 1))  # not in the core's range
-        x = Cat(x_word[0] | most_negative, x_word[1:bits])
-        m.d.comb += self.x.payload.eq(x.as_signed())
-        m.d.sync += [
-            self.x.valid.eq((go & at("GIVE")) | (self.x.valid & ~self.x.ready)),
-            self.z.ready.eq(go & at(states.z[-1])),
-            self.state.ready.eq(go & at(states.h[-1])),
-            self.dump.eq(go & at("COMMAND") & is_read_state),
-            self.clear.eq(go & at("CLEAR")),
-        ]
+    def _drive(self, m: Module, states: ServerStates, elements: ServerElements, byte: Signal) -> None:
+        """The core: its strobes, and its streams of codes."""
+        at, go = states.at, states.go
+        x_form, h_form = self.identity.input_format, self.identity.state_format
+        x_bytes, h_bytes = code_bytes(x_form.bits), code_bytes(h_form.bits)
+        word = Signal(8 * max(x_bytes, h_bytes), reset_less=True)  # the last bytes, in its upper part
+        inputs = later(m, at("INPUT"))
+        shift, complete = later(m, go & inputs), later(m, elements.ends)
         with m.If(shift):
-            m.d.sync += x_word.eq(Cat(x_word[8:], byte))
-        return m
+            m.d.sync += word.eq(Cat(word[8:], byte))
+        m.d.comb += self.x.payload.eq(word[-8 * x_bytes :][: x_form.bits].as_signed())
+        m.d.comb += self.initial.payload.eq(word[-8 * h_bytes :][: h_form.bits].as_signed())
+        taken = go & elements.giving & elements.ends
+        m.d.sync += [
+            self.x.valid.eq((shift & complete & states.is_step) | (self.x.valid & ~self.x.ready)),
+            self.initial.valid.eq((shift & complete & states.is_set) | (self.initial.valid & ~self.initial.ready)),
+            self.z.ready.eq(taken & states.is_step),
+            self.state.ready.eq(taken & states.is_dump),
+            self.clear.eq(go & at("CLEAR")),
+            self.given.eq(go & at("CLEAR") & states.is_set),
+            self.dump.eq(go & at("DUMP")),
+        ]
+
+
+def _absent(command: Command, identity: Identity) -> bool:
+    """Whether a device with this identity does not know the command."""
+    upload = command in (Command.WRITE, Command.APPLY)
+    return upload or (command == Command.SET_STATE and not identity.features & Features.SET_STATE)

@@ -1,5 +1,7 @@
 """Core and serial link together: everything between the pins of a board, for any board and any simulator."""
 
+from fractions import Fraction
+
 from amaranth.hdl import Module, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -14,21 +16,19 @@ from autapse_hw.tiling import Tiling
 
 
 def identity_of(q: QuantizedNetwork, tiling: Tiling, clock_hz: float) -> Identity:
-    """What a device with this network, lanes and clock says of itself.
-
-    A step of the link is one of all sequences: their inputs, outputs and states follow each other.
-    """
+    """What a device with this network, lanes and clock says of itself."""
     f = q.formats
     return Identity(
         model_hash=q.model_hash(),
-        units=q.units * tiling.sequences,
-        inputs=q.inputs * tiling.sequences,
-        outputs=q.outputs * tiling.sequences,
+        units=q.units,
+        inputs=q.inputs,
+        outputs=q.outputs,
         input_format=f.x,
         state_format=f.state,
         z_format=f.z,
         lanes=tiling.lanes,
         clock_hz=round(clock_hz),
+        sequences=tiling.sequences,
     )
 
 
@@ -42,14 +42,14 @@ class System(wiring.Component):
     clock_hz
         Clock of the sync domain; the device tells it to the host.
     divisor
-        Clock cycles per bit of the serial line.
+        Clock cycles per bit of the serial line, from :func:`~autapse_hw.uart.divisor_for`.
 
     Members
     -------
     rx, tx : In(1), Out(1)
         The serial line, asynchronous; high at rest.
     activity : Out(1)
-        Changes with each good frame; for an LED.
+        Changes with each request that is executed; for an LED.
     """
 
     rx: Signal
@@ -61,7 +61,7 @@ class System(wiring.Component):
         q: QuantizedNetwork,
         tiling: int | str | Tiling,
         clock_hz: float,
-        divisor: int,
+        divisor: int | Fraction,
         form: str | LaneForm = GENERIC,
     ) -> None:
         self._divisor = divisor
@@ -77,20 +77,25 @@ class System(wiring.Component):
         m.submodules.core = core = self.core
         m.submodules.into = into = StreamRegister(Shape.cast(link.x.payload.shape()))
         m.submodules.out_of = out_of = StreamRegister(Shape.cast(core.o.payload.shape()))
-        m.submodules.state = state = StreamRegister(Shape.cast(core.state.payload.shape()))
         wiring.connect(m, link.x, into.i)
         wiring.connect(m, into.o, core.i)
         wiring.connect(m, core.o, out_of.i)
         wiring.connect(m, out_of.o, link.z)
+        m.submodules.state = state = StreamRegister(Shape.cast(core.state.payload.shape()))
+        m.submodules.initial = initial = StreamRegister(Shape.cast(core.initial.payload.shape()))
         wiring.connect(m, core.state, state.i)
         wiring.connect(m, state.o, link.state)
-        clear = Signal()
-        m.d.sync += clear.eq(link.clear)
+        wiring.connect(m, link.initial, initial.i)
+        wiring.connect(m, initial.o, core.initial)
+        clear, given = Signal(), Signal()
+        m.d.sync += [clear.eq(link.clear), given.eq(link.given)]
         m.d.comb += [
             core.clear.eq(clear),
+            core.given.eq(given),
             into.clear.eq(clear),
             out_of.clear.eq(clear),
             state.clear.eq(clear),
+            initial.clear.eq(clear),
             link.busy.eq(core.busy | clear | into.o.valid | out_of.o.valid),
             core.dump.eq(link.dump),
             link.rx.eq(self.rx),

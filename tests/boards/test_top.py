@@ -9,7 +9,7 @@ from amaranth.lib import io
 from amaranth.sim import Simulator
 
 from autapse.network import Network
-from autapse.protocol import ANSWER, Command, Identity, decode_frame, encode_frame, pack_ints, unpack_ints
+from autapse.protocol import ANSWER, Command, Identity, decode_frame, encode_request, pack_ints, unpack_ints
 from autapse.quantize import quantize
 from autapse_boards import BOARDS
 from autapse_boards.board import baud_rate
@@ -64,9 +64,9 @@ def test_frames_through_the_pins(q):
         ctx.set(rx, 1)
         for _ in range(int(HOLD_SECONDS * BOARD.clock_hz) + 40):
             await cycle(ctx)
-        frames = [encode_frame(1, Command.IDENTIFY)]
-        frames += [encode_frame(2 + k, Command.STEP, pack_ints(x, q.formats.x.bits)) for k, x in enumerate(inputs)]
-        frames.append(encode_frame(9, Command.READ_STATE))
+        frames = [encode_request(1, Command.IDENTIFY, 0), encode_request(2, Command.OPEN, 0, b"host")]
+        frames += [encode_request(k, Command.STEP, k, pack_ints(x, q.formats.x.bits)) for k, x in enumerate(inputs)]
+        frames.append(encode_request(len(inputs), Command.READ_STATE, len(inputs)))
         for frame in frames:
             bits = [b for byte in frame for b in (0, *(byte >> k & 1 for k in range(8)), 1)]
             received, line, waited = b"", [], 0
@@ -88,7 +88,7 @@ def test_frames_through_the_pins(q):
     simulator.add_testbench(host)
     simulator.run()
 
-    identity, *steps, state = answers
+    identity, _, *steps, state = answers
     assert Identity.from_bytes(identity.payload) == identity_of(q, 2, BOARD.clock_hz)
     expected = q.run_int(inputs[None])
     assert all(a.command == Command.STEP | ANSWER for a in steps)

@@ -7,6 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 from harness import random_codes, random_network
 
+from autapse.errors import AutapseError
 from autapse.link import Device
 from autapse.quantize import quantize
 from autapse_hw.system import System
@@ -52,9 +53,9 @@ class Wires:
         self.to_device.extend(data)
 
     def read(self, timeout: float) -> bytes:
-        for _ in range(60 if timeout > 0 else 0):
-            if self.from_device and self.from_device[-1] == 0 and not self.to_device:
-                break
+        waited = 0
+        while timeout > 0 and not self.from_device and (self.to_device or waited < 3000):
+            waited += 0 if self.to_device else 50
             self.now += 50
             self.simulator.run_until(self.now * CYCLE)
         data = bytes(self.from_device)
@@ -70,7 +71,7 @@ def test_a_session_gives_the_models_numbers(leaky):
     q = quantize(random_network(np.random.default_rng(11), 6, 3, 2, leaky=leaky, h0=True), state_bits=10)
     codes = random_codes(q, 6, np.random.default_rng(12))
     model = q.run_int(codes[None])
-    with Device(Wires(System(q, 4, 12e6, DIVISOR))) as device:
+    with Device(Wires(System(q, 4, 12e6, DIVISOR)), timeout=60.0) as device:
         identity = device.identify()
         assert identity.model_hash == q.model_hash()
         assert (identity.units, identity.inputs, identity.outputs, identity.lanes) == (6, 3, 2, 4)
@@ -81,3 +82,6 @@ def test_a_session_gives_the_models_numbers(leaky):
         np.testing.assert_array_equal(device.read_state(), q.h0)
         np.testing.assert_array_equal(device.run(codes[:2]), model.z[0, :2])
         assert device.counters().steps == 8
+        assert device.recoveries == 0
+        with pytest.raises(AutapseError, match="cannot be set, only reset"):
+            device.set_state(q.h0)

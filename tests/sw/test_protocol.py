@@ -1,5 +1,6 @@
 """Frames and payloads: round trips, errors, and the worked example of the specification."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -12,18 +13,24 @@ from hypothesis import strategies as st
 from autapse.fixed import Format
 from autapse.protocol import (
     ANSWER,
+    ANSWER_OVERHEAD,
+    REQUEST_OVERHEAD,
     Command,
     Counters,
     Identity,
     ProtocolError,
+    Status,
     cobs_decode,
     cobs_encode,
     code_bytes,
     crc16,
     decode_frame,
+    decode_request,
     encode_frame,
+    encode_request,
     pack_ints,
     unpack_ints,
+    wire_bytes,
 )
 
 # Long frames with few zeros are where COBS has its corners.
@@ -39,6 +46,9 @@ IDENTITIES = st.builds(
     *[FORMATS] * 3,
     COUNT,
     st.integers(0, 2**32 - 1),
+    sequences=st.integers(1, 255),
+    features=st.integers(0, 255),
+    memory_bytes=st.integers(0, 2**32 - 1),
 )
 
 
@@ -119,28 +129,69 @@ def test_codes_outside_are_named() -> None:
         unpack_ints(b"\0\0\0", 2, 12)
 
 
+@given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255), BYTES)
+def test_requests_round_trip(sequence: int, command: int, wanted: int, payload: bytes) -> None:
+    frame = encode_request(sequence, command, wanted, payload)
+    assert decode_request(frame[:-1]) == (sequence, command, wanted, payload)
+    assert len(frame) <= wire_bytes(REQUEST_OVERHEAD + len(payload))
+    with pytest.raises(ProtocolError, match="at least 5 bytes, not 4"):
+        decode_request(encode_frame(sequence, command)[:-1])
+
+
+@given(BYTES)
+def test_no_other_exception_than_the_documented_one(data: bytes) -> None:
+    """Whatever a line delivers between two zeros, and whatever a sound frame claims."""
+    for decode in (decode_frame, decode_request, Identity.from_bytes, Status.from_bytes, Counters.from_bytes):
+        with contextlib.suppress(ProtocolError):
+            decode(data)
+
+
 @given(IDENTITIES)
 def test_identities_round_trip(identity: Identity) -> None:
-    assert len(identity.to_bytes()) == 27
+    assert len(identity.to_bytes()) == 35
     assert Identity.from_bytes(identity.to_bytes()) == identity
+
+
+@given(IDENTITIES)
+def test_a_full_frame_fits_its_slot_and_a_full_window_the_room(identity: Identity) -> None:
+    request = wire_bytes(REQUEST_OVERHEAD + identity.batch * identity.step_input_bytes)
+    answer = wire_bytes(ANSWER_OVERHEAD + identity.batch * identity.step_output_bytes)
+    assert max(request, answer) <= identity.slot
+    assert identity.room == identity.slot * (identity.window + 1)
+    assert wire_bytes(REQUEST_OVERHEAD + identity.state_bytes) < identity.room or identity.window == 127
+    assert 3 <= identity.window <= 127
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+@pytest.mark.parametrize("bits", [8, 16, 24])
+def test_payload_is_85_percent_of_a_full_frame(count: int, bits: int) -> None:
+    f = Format(bits, 0)
+    identity = Identity(b"ABCDEFGH", 50, count, count, f, f, f, 8, 0)
+    payload = identity.batch * identity.step_input_bytes
+    assert payload / wire_bytes(REQUEST_OVERHEAD + payload) >= 0.85
+    assert identity.room == 512  # one block RAM
 
 
 def test_identity_has_the_offsets_of_the_specification() -> None:
     x, h, z = Format(8, 5), Format(16, -2), Format(24, 12)
-    identity = Identity(b"ABCDEFGH", 0x0102, 0x0304, 0x0506, x, h, z, 0x0708, 0x090A0B0C)
-    assert identity.to_bytes().hex() == "01" + "4142434445464748" + "020104030605" + "080510fe180c" + "08070c0b0a09"
-    assert identity.request_bytes(Command.STEP) == 0x0304
-    assert [identity.answer_bytes(c) for c in Command] == [27, 0, 3 * 0x0506, 2 * 0x0102, 12]
+    identity = Identity(b"ABCDEFGH", 0x0102, 2, 3, x, h, z, 0x0708, 0x090A0B0C, sequences=4, memory_bytes=0x0D0E0F10)
+    head = "02" + "4142434445464748" + "020102000300" + "080510fe180c" + "08070c0b0a09"
+    assert identity.to_bytes().hex() == head + "04" + "1f03" + "01" + "100f0e0d"
+    assert (identity.window, identity.batch) == (31, 3)
+    assert [identity.request_bytes(c) for c in Command] == [0, 0, 0, 4, 4, 0, 0, 0, 8, 2064, 4, 4]
+    assert [identity.answer_bytes(c) for c in Command] == [35, 9, 9, 9, 9, 26, 2064, 0, 36, 0, 0, 1]
 
 
 def test_bad_identities_are_named() -> None:
     x = Format(8, 5)
     good = Identity(b"ABCDEFGH", 1, 1, 1, x, x, x, 1, 12).to_bytes()
     for data, message in [
-        (good[:-1], "27 bytes, not 26"),
-        (b"\2" + good[1:], "protocol version 2, this program 1"),
+        (good[:-1], "35 bytes, not 34"),
+        (b"\1" + good[1:27], "protocol version 1, this program 2"),
         (good[:9] + b"\0\0" + good[11:], "units must be 1 to 65535, not 0"),
         (good[:15] + b"\x7f" + good[16:], "2 to 62 bits, not 127"),
+        (good[:28] + b"\0" + good[29:], "sequences, window and batch must not be 0"),
+        (good[:28] + b"\x80" + good[29:], "window and batch must be 1 to 127 and 255, not 128"),
     ]:
         with pytest.raises(ProtocolError, match=message):
             Identity.from_bytes(data)
@@ -148,14 +199,21 @@ def test_bad_identities_are_named() -> None:
         Identity(b"ABC", 1, 1, 1, x, x, x, 1, 12)
     with pytest.raises(ValueError, match="z_format must be -128 to 127, not 200"):
         Identity(b"ABCDEFGH", 1, 1, 1, x, x, Format(8, 200), 1, 12)
+    with pytest.raises(ValueError, match="sequences must be 1 to 255, not 0"):
+        Identity(b"ABCDEFGH", 1, 1, 1, x, x, x, 1, 12, sequences=0)
 
 
-def test_counters_round_trip() -> None:
-    counters = Counters(1, 0x01020304, 2**32 - 1)
-    assert counters.to_bytes().hex() == "01000000" + "04030201" + "ffffffff"
+def test_counters_and_status_round_trip() -> None:
+    counters = Counters(1, 0x01020304, 2**32 - 1, 5, 6, 7, 8)
+    assert counters.to_bytes().hex() == "ffffffff" + "01000000" + "04030201" + "050000000600000007000000" + "0800"
     assert Counters.from_bytes(counters.to_bytes()) == counters
-    with pytest.raises(ProtocolError, match="12 bytes, not 11"):
-        Counters.from_bytes(bytes(11))
+    with pytest.raises(ProtocolError, match="26 bytes, not 25"):
+        Counters.from_bytes(bytes(25))
+    status = Status(0x01020304, 2**32 - 2, 255)
+    assert status.to_bytes().hex() == "04030201" + "feffffff" + "ff"
+    assert Status.from_bytes(status.to_bytes()) == status
+    with pytest.raises(ProtocolError, match="9 bytes, not 10"):
+        Status.from_bytes(bytes(10))
 
 
 def test_worked_example() -> None:
@@ -163,7 +221,7 @@ def test_worked_example() -> None:
     text = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
     example = dict(re.findall(r"^((?:request|answer) (?:body|on wire)) +([0-9a-f ]+)$", text, re.MULTILINE))
     frames = {
-        "request": encode_frame(0x2A, Command.STEP, pack_ints([100, 0, -100], 8)),
+        "request": encode_request(0x2A, Command.STEP, 0x29, pack_ints([100, 0, -100], 8)),
         "answer": encode_frame(0x2A, Command.STEP | ANSWER, pack_ints([1000, -1, 0], 16)),
     }
     assert len(example) == 4

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autapse.cli import bench, board, circuit, compare, demo, flash, model, simulate, theory, virtual
+from autapse.cli import bench, board, circuit, compare, demo, flash, model, simulate, stream, theory, virtual
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for command in (
     board.reweight,
     virtual.virtual,
     flash.flash,
+    stream.stream,
     theory.analyze,
     theory.zoo,
     circuit.circuit,

@@ -1,0 +1,26 @@
+"""The host's end of the serial link: a device that runs the network, behind any transport.
+
+A session is::
+
+    with Device(SerialTransport("/dev/ttyUSB1", 1_000_000)) as device:
+        device.reset()
+        z = device.run(x_codes)
+"""
+
+from autapse.link.device import Device
+from autapse.link.emulator import EmulatedDevice, EmulatedTransport, ModelNetwork
+from autapse.link.errors import DeviceResetError, NoAnswerError, SessionTakenError, TransportError
+from autapse.link.transport import SerialTransport, Transport
+
+__all__ = [
+    "Device",
+    "DeviceResetError",
+    "EmulatedDevice",
+    "EmulatedTransport",
+    "ModelNetwork",
+    "NoAnswerError",
+    "SerialTransport",
+    "SessionTakenError",
+    "Transport",
+    "TransportError",
+]

@@ -1,0 +1,225 @@
+"""A device in Python: the protocol of docs/protocol.md over the integer model, for tests and for want of a board."""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from typing import Protocol
+
+import numpy as np
+
+from autapse import reference
+from autapse.fixed import IntArray
+from autapse.link.errors import TransportError
+from autapse.protocol import (
+    ANSWER,
+    REFUSAL,
+    Command,
+    Counters,
+    Features,
+    Identity,
+    ProtocolError,
+    Request,
+    Status,
+    decode_request,
+    encode_frame,
+    pack_ints,
+    unpack_ints,
+)
+from autapse.quantized import QuantizedNetwork
+
+
+class Network(Protocol):
+    """What a device drives. All codes are those of the identity's formats, in its order."""
+
+    state: IntArray
+
+    def reset(self) -> None:
+        """Set the state to h0."""
+
+    def run(self, x: IntArray) -> IntArray:
+        """Steps: input codes (time, inputs) in, output codes (time, outputs) out."""
+
+
+class ModelNetwork:
+    """The integer model of a network, with its state."""
+
+    def __init__(self, q: QuantizedNetwork) -> None:
+        self.q = q
+        self.state = q.h0.copy()
+
+    def reset(self) -> None:
+        """Set the state to h0."""
+        self.state = self.q.h0.copy()
+
+    def run(self, x: IntArray) -> IntArray:
+        """Steps from the present state."""
+        result = reference.run(self.q, x[None], state=self.state[None], record=False)
+        self.state = result.last[0]
+        z: IntArray = result.z[0]
+        return z
+
+    def identity(self, lanes: int = 1, clock_hz: int = 0, window: int = 0) -> Identity:
+        """What a device with this network says of itself."""
+        q, f = self.q, self.q.formats
+        return Identity(q.model_hash(), q.units, q.inputs, q.outputs, f.x, f.state, f.z, lanes, clock_hz, window=window)
+
+
+class EmulatedDevice:
+    """Answers frames as the gateware does, in no time.
+
+    Parameters
+    ----------
+    identity
+        What it says of itself.
+    network
+        What it drives.
+    """
+
+    def __init__(self, identity: Identity, network: Network) -> None:
+        self.identity, self.network = identity, network
+        self.weights = bytes(identity.memory_bytes)
+        self.reset()
+
+    def reset(self) -> None:
+        """What the reset button does."""
+        self.network.reset()
+        self._partial = bytearray()
+        self._shadow = bytearray(self.weights)
+        self._kept: deque[tuple[int, bytes]] = deque()
+        self._session = self._expected = 0
+        self._told = False
+        self._accepted = self._rejected = self._refused = self._steps = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """What the device sends when it receives `data`."""
+        self._partial += data
+        *frames, rest = self._partial.split(b"\0")
+        self._partial = bytearray(rest)
+        return b"".join(self._answer(bytes(frame)) for frame in frames if frame)
+
+    def _answer(self, frame: bytes) -> bytes:
+        try:
+            request = decode_request(frame)
+            command = Command(request.command)
+            if not self._fits(command, request.payload):
+                raise ProtocolError("a payload of the wrong length")
+        except ValueError:
+            self._rejected += 1
+            return self._refuse()
+        if command.in_sequence and not self._is_next(request):
+            self._refused += 1
+            return self._refuse()
+        self._accepted += 1
+        if command.in_sequence or command == Command.SYNC:
+            self._forget(request.wanted)
+        again = b"".join(answer for _, answer in self._kept) if command == Command.SYNC else b""
+        answer = encode_frame(request.sequence, command | ANSWER, self._execute(command, request.payload))
+        if command.kept:
+            self._kept.append((self._expected, answer))
+            self._expected = (self._expected + 1) & 0xFF
+        return again + answer
+
+    def _fits(self, command: Command, payload: bytes) -> bool:
+        identity = self.identity
+        if command == Command.STEP:
+            steps, rest = divmod(len(payload), identity.step_input_bytes)
+            return not rest and 1 <= steps <= identity.batch
+        if command in (Command.WRITE, Command.APPLY) and not identity.features & Features.UPLOAD:
+            return False
+        if command == Command.SET_STATE and not identity.features & Features.SET_STATE:
+            return False
+        if command == Command.WRITE:
+            return len(payload) > 4
+        return len(payload) == identity.request_bytes(command)
+
+    def _is_next(self, request: Request) -> bool:
+        retained = (self._expected - request.wanted) & 0xFF
+        return bool(self._session) and request.sequence == self._expected and retained < self.identity.window
+
+    def _forget(self, wanted: int) -> None:
+        while self._kept and self._kept[0][0] != wanted:
+            self._kept.popleft()
+
+    def _refuse(self) -> bytes:
+        """Tell the host once, until it has done something about it."""
+        if self._told:
+            return b""
+        self._told = True
+        return encode_frame(self._expected, REFUSAL, self._status())
+
+    def _status(self) -> bytes:
+        return Status(self._session, self._steps & 0xFFFFFFFF, self._expected).to_bytes()
+
+    def _execute(self, command: Command, payload: bytes) -> bytes:
+        identity = self.identity
+        if command.in_sequence or command in (Command.SYNC, Command.OPEN, Command.ABORT):
+            self._told = False
+        match command:
+            case Command.IDENTIFY:
+                return identity.to_bytes()
+            case Command.OPEN | Command.ABORT:
+                self._kept.clear()
+                self._session = int.from_bytes(payload, "little") if command == Command.OPEN else 0
+            case Command.COUNTERS:
+                return Counters(self._accepted - 1, self._rejected, self._steps, self._refused).to_bytes()
+            case Command.READ_STATE:
+                return pack_ints(self.network.state.ravel(), identity.state_format.bits)
+            case Command.RESET:
+                self.network.reset()
+                return b""
+            case Command.SET_STATE:
+                count = identity.sequences * identity.units
+                state = unpack_ints(payload, count, identity.state_format.bits)
+                self.network.state = state.reshape(np.shape(self.network.state))
+                return b""
+            case Command.STEP:
+                x = unpack_ints(payload, len(payload) // _x_size(identity), identity.input_format.bits)
+                z = self.network.run(x.reshape(-1, identity.sequences * identity.inputs))
+                self._steps += len(z)
+                return pack_ints(z.ravel(), identity.z_format.bits)
+            case Command.WRITE:
+                at = int.from_bytes(payload[:4], "little")
+                data = payload[4 : 4 + max(0, len(self._shadow) - at)]
+                self._shadow[at : at + len(data)] = data
+                return b""
+            case Command.APPLY:
+                matches = zlib.crc32(self._shadow).to_bytes(4, "little") == payload
+                if matches:
+                    self.weights = bytes(self._shadow)
+                return bytes([matches])
+        return self._status()
+
+
+def _x_size(identity: Identity) -> int:
+    return identity.step_input_bytes // (identity.sequences * identity.inputs)
+
+
+class EmulatedTransport:
+    """A device in this process as a transport. Its time does not pass: what has not come will not come."""
+
+    def __init__(self, device: EmulatedDevice) -> None:
+        self.device = device
+        self._waiting = b""
+        self._closed = False
+
+    def write(self, data: bytes) -> None:
+        """Give `data` to the device."""
+        if self._closed:
+            raise TransportError("the emulated port is closed")
+        self._waiting += self.device.feed(data)
+
+    def read(self, timeout: float) -> bytes:
+        """What the device has sent."""
+        if self._closed:
+            raise TransportError("the emulated port is closed")
+        data, self._waiting = self._waiting, b""
+        return data
+
+    def reopen(self) -> None:
+        """Open it anew; what was on its way is gone."""
+        self._closed, self._waiting = False, b""
+
+    def close(self) -> None:
+        """Close it."""
+        self._closed = True

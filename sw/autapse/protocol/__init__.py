@@ -1,0 +1,82 @@
+"""The frames of the serial link, as pure functions; `docs/protocol.md` is the specification.
+
+A frame is COBS-encoded and ends with a zero byte. Its body is a sequence number, a command, in a request the number of
+the next answer that is wanted, a payload, and a CRC-16 (X-25) with the low byte first. The answer has the request's
+sequence number and ``command | ANSWER``.
+"""
+
+from autapse.protocol.codes import (
+    code_bytes,
+    pack_ints,
+    unpack_ints,
+)
+from autapse.protocol.frames import (
+    ANSWER,
+    ANSWER_OVERHEAD,
+    CRC_FINAL,
+    CRC_INITIAL,
+    CRC_POLYNOMIAL,
+    REFUSAL,
+    REQUEST_OVERHEAD,
+    Frame,
+    ProtocolError,
+    Request,
+    cobs_decode,
+    cobs_encode,
+    crc16,
+    decode_frame,
+    decode_request,
+    encode_frame,
+    encode_request,
+    wire_bytes,
+)
+from autapse.protocol.identity import (
+    IDENTITY_BYTES,
+    PROTOCOL_VERSION,
+    Identity,
+)
+from autapse.protocol.messages import (
+    COUNTER_BYTES,
+    COUNTERS_BYTES,
+    SESSION_BYTES,
+    STATUS_BYTES,
+    Command,
+    Counters,
+    Features,
+    Status,
+)
+
+__all__ = [
+    "ANSWER",
+    "ANSWER_OVERHEAD",
+    "COUNTERS_BYTES",
+    "COUNTER_BYTES",
+    "CRC_FINAL",
+    "CRC_INITIAL",
+    "CRC_POLYNOMIAL",
+    "IDENTITY_BYTES",
+    "PROTOCOL_VERSION",
+    "REFUSAL",
+    "REQUEST_OVERHEAD",
+    "SESSION_BYTES",
+    "STATUS_BYTES",
+    "Command",
+    "Counters",
+    "Features",
+    "Frame",
+    "Identity",
+    "ProtocolError",
+    "Request",
+    "Status",
+    "cobs_decode",
+    "cobs_encode",
+    "code_bytes",
+    "crc16",
+    "decode_frame",
+    "decode_request",
+    "encode_frame",
+    "encode_request",
+    "pack_ints",
+    "unpack_ints",
+    "wire_bytes",
+]

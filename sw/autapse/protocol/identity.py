@@ -1,0 +1,184 @@
+"""What a device says of itself, and what follows from it: payloads, slots and windows."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from autapse.fixed import Format
+from autapse.protocol.codes import code_bytes
+from autapse.protocol.frames import ANSWER_OVERHEAD, REQUEST_OVERHEAD, ProtocolError, wire_bytes
+from autapse.protocol.messages import COUNTERS_BYTES, SESSION_BYTES, STATUS_BYTES, Command, Features
+
+PROTOCOL_VERSION = 2
+
+_IDENTITY = struct.Struct("<B8sHHHBbBbBbHIBBBBI")
+IDENTITY_BYTES = _IDENTITY.size
+# The least room for frames each way: a block RAM of an iCE40. Frames are kept in slots of at least 64 bytes.
+_ROOM = 512
+_SLOT = 64
+_SLOTS = 128  # sequence numbers have one byte, and windows less than half of its values
+_PAYLOAD = 40  # a request with so much has less than 15 % of overhead
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a device says of itself, and all that either end needs to pack and unpack payloads.
+
+    Attributes
+    ----------
+    model_hash
+        Eight bytes that name the quantised network.
+    units, inputs, outputs
+        Shapes, each 1 to 65535.
+    input_format, state_format, z_format
+        Number formats of inputs, state and outputs; fraction bits from -128 to 127.
+    lanes
+        Multiply-accumulators in the core.
+    clock_hz
+        Clock of the core.
+    version
+        Protocol version.
+    sequences
+        Independent sequences that the core interleaves: a step has the inputs, outputs and states of all.
+    window
+        Frames that may be on their way: the credits. One less than a power of two; as many as fit if left out.
+    batch
+        Steps that one frame may hold; computed.
+    features
+        Bits of :class:`Features`.
+    memory_bytes
+        Size of the weight memory that can be uploaded; 0 if there is none.
+    """
+
+    model_hash: bytes
+    units: int
+    inputs: int
+    outputs: int
+    input_format: Format
+    state_format: Format
+    z_format: Format
+    lanes: int
+    clock_hz: int
+    version: int = field(default=PROTOCOL_VERSION)
+    sequences: int = 1
+    window: int = 0
+    batch: int = 0
+    features: int = Features.SET_STATE
+    memory_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.model_hash) != 8:
+            raise ValueError(f"a model hash has 8 bytes, not {len(self.model_hash)}")
+        for name in ("units", "inputs", "outputs", "lanes"):
+            if not 1 <= getattr(self, name) <= 0xFFFF:
+                raise ValueError(f"{name} must be 1 to 65535, not {getattr(self, name)}")
+        for name in ("input_format", "state_format", "z_format"):
+            if not -128 <= getattr(self, name).frac <= 127:
+                raise ValueError(f"fraction bits of {name} must be -128 to 127, not {getattr(self, name).frac}")
+        if not 1 <= self.sequences <= 0xFF:
+            raise ValueError(f"sequences must be 1 to 255, not {self.sequences}")
+        for name, limit in (("clock_hz", 0xFFFFFFFF), ("memory_bytes", 0xFFFFFFFF), ("version", 0xFF)):
+            if not 0 <= getattr(self, name) <= limit:
+                raise ValueError(f"{name} must be 0 to {limit}, not {getattr(self, name)}")
+        object.__setattr__(self, "batch", self.batch or self._batch(self.slot))
+        object.__setattr__(self, "window", self.window or min(_SLOTS, self._least_room // self.slot) - 1)
+        if not 1 <= self.window < _SLOTS or not 1 <= self.batch <= 0xFF:
+            raise ValueError(f"window and batch must be 1 to {_SLOTS - 1} and 255, not {self.window} and {self.batch}")
+
+    @property
+    def step_input_bytes(self) -> int:
+        """Payload of a request for one step."""
+        return self.sequences * self.inputs * code_bytes(self.input_format.bits)
+
+    @property
+    def step_output_bytes(self) -> int:
+        """Payload of the answer to one step."""
+        return self.sequences * self.outputs * code_bytes(self.z_format.bits)
+
+    @property
+    def state_bytes(self) -> int:
+        """Payload with the state of all units."""
+        return self.sequences * self.units * code_bytes(self.state_format.bits)
+
+    @property
+    def slot(self) -> int:
+        """Bytes that the device has for one frame of a window, in either direction."""
+        slot = _SLOT
+        largest = max(self.step_input_bytes, self.step_output_bytes)
+        while (batch := self._batch(slot)) < 1 or batch * largest < _PAYLOAD:
+            slot *= 2
+        return slot
+
+    @property
+    def room(self) -> int:
+        """Bytes that the device has for frames in either direction."""
+        return self.slot * (self.window + 1)
+
+    @property
+    def longest_answer(self) -> int:
+        """Bytes of the longest body of an answer."""
+        payloads = (self.batch * self.step_output_bytes, self.state_bytes, IDENTITY_BYTES, COUNTERS_BYTES)
+        return ANSWER_OVERHEAD + max(payloads)
+
+    @property
+    def _least_room(self) -> int:
+        longest = max(REQUEST_OVERHEAD + self.state_bytes, ANSWER_OVERHEAD + IDENTITY_BYTES)
+        room = max(_ROOM, 4 * self.slot)
+        while wire_bytes(longest) >= room:
+            room *= 2
+        return room
+
+    def _batch(self, slot: int) -> int:
+        """Steps in a frame that fits a slot, both as a request and as an answer."""
+        body = slot - 2 - slot // 255  # without the delimiter, and the lengths of COBS
+        requests = (body - REQUEST_OVERHEAD) // self.step_input_bytes
+        return min(requests, (body - ANSWER_OVERHEAD) // self.step_output_bytes, 0xFF)
+
+    def to_bytes(self) -> bytes:
+        """The payload of the answer to :attr:`Command.IDENTIFY`, :data:`IDENTITY_BYTES` bytes."""
+        formats = (self.input_format, self.state_format, self.z_format)
+        numbers = [number for f in formats for number in (f.bits, f.frac)]
+        shapes = (self.units, self.inputs, self.outputs)
+        link = (self.sequences, self.window, self.batch, self.features, self.memory_bytes)
+        return _IDENTITY.pack(self.version, self.model_hash, *shapes, *numbers, self.lanes, self.clock_hz, *link)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Identity:
+        """The identity in a payload; ProtocolError if it has a wrong length, another version or impossible values."""
+        if data and data[0] != PROTOCOL_VERSION:
+            raise ProtocolError(f"the device speaks protocol version {data[0]}, this program {PROTOCOL_VERSION}")
+        if len(data) != _IDENTITY.size:
+            raise ProtocolError(f"an identity has {_IDENTITY.size} bytes, not {len(data)}")
+        version, model_hash, units, inputs, outputs, *numbers = _IDENTITY.unpack(data)
+        lanes, clock_hz, *link = numbers[6:]
+        try:
+            if not all(link[:3]):
+                raise ValueError("sequences, window and batch must not be 0")
+            x, h, z = (Format(*numbers[k : k + 2]) for k in (0, 2, 4))
+            return cls(model_hash, units, inputs, outputs, x, h, z, lanes, clock_hz, version, *link)
+        except ValueError as error:
+            raise ProtocolError(f"the device's identity makes no sense: {error}") from error
+
+    def request_bytes(self, command: Command) -> int:
+        """Length of the payload of a request: of a STEP with one step, of a WRITE without data."""
+        return {
+            Command.STEP: self.step_input_bytes,
+            Command.SET_STATE: self.state_bytes,
+            Command.OPEN: SESSION_BYTES,
+            Command.ABORT: SESSION_BYTES,
+            Command.WRITE: 4,
+            Command.APPLY: 4,
+        }.get(command, 0)
+
+    def answer_bytes(self, command: Command) -> int:
+        """Length of the payload of an answer: of a STEP with one step."""
+        if command in (Command.STATUS, Command.SYNC, Command.OPEN, Command.ABORT):
+            return STATUS_BYTES
+        return {
+            Command.IDENTIFY: IDENTITY_BYTES,
+            Command.COUNTERS: COUNTERS_BYTES,
+            Command.READ_STATE: self.state_bytes,
+            Command.STEP: self.step_output_bytes,
+            Command.APPLY: 1,
+        }.get(command, 0)
