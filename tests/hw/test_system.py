@@ -1,16 +1,17 @@
 """The whole design behind its serial pins: the host's client, real bit timing, the model's numbers."""
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
 from harness import random_codes, random_network
 
-from autapse.errors import AutapseError
 from autapse.link import Device
 from autapse.quantize import quantize
 from autapse_hw.system import System
+from autapse_hw.tiling import Tiling
 
 CYCLE = 1e-6
 DIVISOR = 4
@@ -66,22 +67,37 @@ class Wires:
         pass
 
 
-@pytest.mark.parametrize("leaky", [False, True])
-def test_a_session_gives_the_models_numbers(leaky):
+@pytest.mark.parametrize(("tiling", "leaky"), [("4", False), ("4", True), ("8x3/3*2", False)])
+def test_a_session_gives_the_models_numbers(tiling, leaky):
+    """Steps, states read and set, a reset; with two states in turn as well, which the link sees side by side."""
     q = quantize(random_network(np.random.default_rng(11), 6, 3, 2, leaky=leaky, h0=True), state_bits=10)
-    codes = random_codes(q, 6, np.random.default_rng(12))
-    model = q.run_int(codes[None])
-    with Device(Wires(System(q, 4, 12e6, DIVISOR)), timeout=60.0) as device:
+    rng = np.random.default_rng(12)
+    turns, top = Tiling.of(tiling).sequences, q.formats.state.max_code
+    codes = np.stack([random_codes(q, 6, rng) for _ in range(turns)])  # (sequences, steps, inputs)
+    model = q.run_int(codes)
+    given = rng.integers(-top, top, size=(turns, q.units), endpoint=True)
+    again = [replace(q, h0=h).run_int(x[None]) for h, x in zip(given, codes, strict=True)]
+
+    def side_by_side(values):
+        """(sequences, steps, n) as the device has it: (steps, sequences * n)."""
+        return np.swapaxes(values, 0, 1).reshape(values.shape[1], -1)
+
+    def states(values):
+        return np.reshape(values, (turns, -1)) if turns > 1 else np.ravel(values)
+
+    x, z = side_by_side(codes), side_by_side(model.z)
+    with Device(Wires(System(q, tiling, 12e6, DIVISOR)), timeout=60.0) as device:
         identity = device.identify()
         assert identity.model_hash == q.model_hash()
-        assert (identity.units, identity.inputs, identity.outputs, identity.lanes) == (6, 3, 2, 4)
-        np.testing.assert_array_equal(device.read_state(), q.h0)
-        np.testing.assert_array_equal(device.run(codes), model.z[0])
-        np.testing.assert_array_equal(device.read_state(), model.last[0])
+        assert (identity.units, identity.inputs, identity.outputs, identity.sequences) == (6, 3, 2, turns)
+        np.testing.assert_array_equal(device.read_state(), states(np.tile(q.h0, turns)))
+        np.testing.assert_array_equal(device.run(x), z)
+        np.testing.assert_array_equal(device.read_state(), states(model.last))
         device.reset()
-        np.testing.assert_array_equal(device.read_state(), q.h0)
-        np.testing.assert_array_equal(device.run(codes[:2]), model.z[0, :2])
-        assert device.counters().steps == 8
+        np.testing.assert_array_equal(device.read_state(), states(np.tile(q.h0, turns)))
+        np.testing.assert_array_equal(device.run(x[:2]), z[:2])
+        device.set_state(states(given))
+        np.testing.assert_array_equal(device.read_state(), states(given))
+        np.testing.assert_array_equal(device.run(x), side_by_side(np.concatenate([r.z for r in again])))
+        assert device.counters().steps == 14
         assert device.recoveries == 0
-        with pytest.raises(AutapseError, match="cannot be set, only reset"):
-            device.set_state(q.h0)
