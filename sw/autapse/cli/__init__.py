@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autapse.cli import board, circuit, compare, demo, model, simulate, theory
+from autapse.cli import board, circuit, compare, demo, model, simulate, tasks, theory, train
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ for command in (
     model.inspect,
     model.convert,
     model.quantize,
+    tasks.tasks,
+    train.train,
     simulate.run,
     simulate.verify,
     simulate.export,

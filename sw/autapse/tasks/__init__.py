@@ -30,6 +30,7 @@ __all__ = [
     "Task",
     "TimeReproduction",
     "Trials",
+    "find",
     "judge_sides",
 ]
 
@@ -50,3 +51,17 @@ _ALL: tuple[Task, ...] = (
 
 #: Every task under its name, with its default parameters.
 TASKS: Mapping[str, Task] = {task.name: task for task in _ALL}
+
+
+def find(name: str) -> Task:
+    """The task of this name with its default parameters; ``neurogym:NAME`` is one of neurogym, if it is installed.
+
+    Raises ValueError for an unknown name.
+    """
+    if name.startswith("neurogym:"):
+        from autapse.tasks.neurogym import NeuroGym
+
+        return NeuroGym(name.removeprefix("neurogym:"))
+    if name not in TASKS:
+        raise ValueError(f"no task {name!r}; there are {', '.join(TASKS)}, and neurogym:NAME")
+    return TASKS[name]

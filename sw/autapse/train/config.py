@@ -130,6 +130,7 @@ def recommended(task: Task) -> TrainConfig:
     return _RECOMMENDED.get(task.name, _BASE)
 
 
-#: Inputs strong enough to leave the linear range, states noisy enough to make attractors that survive rounding.
-_BASE = TrainConfig(gain=1.0, input_gain=3.0, state_noise=0.05, batch=32, successes=3)
+#: A nearly linear start (orthogonal, gain 1, weak inputs) keeps gradients alive over long delays, and a little noise on
+#: the state makes attractors that survive rounding; more of it drowns what has to be remembered before it is learnt.
+_BASE = TrainConfig(gain=1.0, input_gain=0.7, state_noise=0.02, batch=32, max_updates=2500, successes=3)
 _RECOMMENDED: Mapping[str, TrainConfig] = {}

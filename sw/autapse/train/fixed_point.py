@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from autapse.network import Network
 from autapse.quantize import quantize
 from autapse.quantized import QuantizedNetwork
-from autapse.tasks import Task
+from autapse.tasks import Task, Trials
 
 
 def quantize_for(net: Network, task: Task, bits: int, calibrate: ArrayLike | None = None) -> QuantizedNetwork:
@@ -24,6 +24,15 @@ def quantize_for(net: Network, task: Task, bits: int, calibrate: ArrayLike | Non
     `calibrate`, typical inputs, is needed where the state has no bound of its own (relu, identity).
     """
     return quantize(net, weight_bits=bits, state_bits=bits, input_range=task.input_range, calibrate=calibrate)
+
+
+def score_on(net: Network, task: Task, trials: Trials, bits: int = 0) -> dict[str, float]:
+    """The score of a network on these trials: in float64, or, with `bits`, of its integer model."""
+    if not bits:
+        return task.score(net.run(trials.x).z, trials)
+    q = quantize_for(net, task, bits, trials.x)
+    codes = q.quantize_inputs(trials.x)[0]  # the few samples outside the range saturate
+    return task.score(q.formats.z.dequantize(q.run_int(codes, record=False).z), trials)
 
 
 def words(q: QuantizedNetwork) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autapse.network import Network
-from autapse.tasks import Task, Trials
+from autapse.tasks import Task
 from autapse.train import checkpoint as checkpoints
 from autapse.train.checkpoint import State
 from autapse.train.config import TrainConfig
-from autapse.train.fixed_point import quantize_for, words
+from autapse.train.fixed_point import quantize_for, score_on, words
 from autapse.train.model import Trainer, double_precision, require
 from autapse.train.weights import Limits, from_network, initial_weights, limits, reflected, to_network
 
@@ -209,11 +209,11 @@ def _validate(stage: _Stage, state: State, config: TrainConfig) -> tuple[dict[st
     trials = task.trials(config.validation_trials, state.rng)
     fixed = None
     if stage.bits:
-        score = _fixed_score(network, task, stage.bits, trials)
+        score = score_on(network, task, trials, stage.bits)
     else:
-        score = task.score(network.run(trials.x).z, trials)
+        score = score_on(network, task, trials)
         if config.check_bits and not stage.lesson and task.success.reached(score):
-            fixed = _fixed_score(network, task, config.check_bits, trials)
+            fixed = score_on(network, task, trials, config.check_bits)
     reached = task.success.reached(score) and (fixed is None or task.success.reached(fixed))
     state.streak = state.streak + 1 if reached else 0
     if state.done < config.min_updates and not stage.lesson:
@@ -226,11 +226,6 @@ def _validate(stage: _Stage, state: State, config: TrainConfig) -> tuple[dict[st
         if stage.bits:
             state.note["bits"] = str(stage.bits)
     return score, fixed
-
-
-def _fixed_score(network: Network, task: Task, bits: int, trials: Trials) -> dict[str, float]:
-    q = quantize_for(network, task, bits, trials.x)
-    return task.score(q.formats.z.dequantize(q.run_int(q.quantize_inputs(trials.x)[0], record=False).z), trials)
 
 
 def _words(weights: Any, stage: _Stage, state: State, config: TrainConfig) -> dict[str, Any]:
