@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from autapse.cli import board, circuit, compare, demo, model, simulate, tasks, theory, train
+from autapse.cli import board, circuit, compare, demo, gallery, model, simulate, tasks, theory, train
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for command in (
     model.quantize,
     tasks.tasks,
     train.train,
+    gallery.gallery,
     simulate.run,
     simulate.verify,
     simulate.export,

@@ -93,7 +93,8 @@ def _shown(data: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _list() -> Table:
-    table = Table("task", "inputs", "outputs", "steps", "success", "what to do")
+    table = Table("task", "in", "out", "steps", "success", "what to do")
+    table.columns[0].no_wrap = table.columns[4].no_wrap = True
     for task in TASKS.values():
         d = describe(task)
         table.add_row(d["task"], str(d["inputs"]), str(d["outputs"]), str(d["steps"]), d["success"], d["summary"])

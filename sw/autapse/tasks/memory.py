@@ -70,7 +70,7 @@ class DelayedMatch:
 
     def lessons(self) -> tuple[DelayedMatch, ...]:
         """Short delays and an early answer first, then longer ones."""
-        return (*_lessons(self, (4, 10), (10, 30)), self)
+        return (*_lessons(self, (4, 10, 0), (10, 30, 0), (20, 40, 5), (30, 60, 10)), self)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class ParametricMemory:
 
     def lessons(self) -> tuple[ParametricMemory, ...]:
         """Short delays and an early answer first, then longer ones."""
-        return (*_lessons(self, (4, 10), (10, 30)), self)
+        return (*_lessons(self, (4, 10, 0), (10, 30, 0), (20, 40, 5), (30, 60, 10)), self)
 
 
 def _check(steps: int, shortest: int, longest: int, pause: int, noise: float) -> None:
@@ -158,11 +158,12 @@ def _answer(x: FloatArray, sign: FloatArray, start: IntArray, noise: float, rng:
 _T = TypeVar("_T", DelayedMatch, ParametricMemory)
 
 
-def _lessons(task: _T, *delays: tuple[int, int]) -> tuple[_T, ...]:
-    """Forms of `task` with these limits of the delay, no pause, and answers of 20 steps."""
+def _lessons(task: _T, *forms: tuple[int, int, int]) -> tuple[_T, ...]:
+    """Easier forms of `task`: limits of the delay, and pause; answers of 20 steps at least."""
     easier = []
-    for shortest, longest in delays:
+    for shortest, longest, pause in forms:
         if longest < task.longest:
-            steps = min(task.steps, _START + 2 * _WIDTH + longest + 20)
-            easier.append(replace(task, shortest=min(shortest, task.shortest), longest=longest, pause=0, steps=steps))
+            limits = {"shortest": min(shortest, task.shortest), "longest": longest, "pause": min(pause, task.pause)}
+            steps = min(task.steps, _START + 2 * _WIDTH + longest + pause + 20)
+            easier.append(replace(task, steps=steps, **limits))
     return tuple(easier)

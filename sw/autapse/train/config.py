@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autapse.tasks import Task
 
@@ -130,7 +130,12 @@ def recommended(task: Task) -> TrainConfig:
     return _RECOMMENDED.get(task.name, _BASE)
 
 
-#: A nearly linear start (orthogonal, gain 1, weak inputs) keeps gradients alive over long delays, and a little noise on
-#: the state makes attractors that survive rounding; more of it drowns what has to be remembered before it is learnt.
-_BASE = TrainConfig(gain=1.0, input_gain=0.7, state_noise=0.02, batch=32, max_updates=2500, successes=3)
-_RECOMMENDED: Mapping[str, TrainConfig] = {}
+#: Units that change by a fifth a step bridge long delays with few effective steps. A nearly linear start (orthogonal,
+#: gain 1, weak inputs) keeps gradients alive, and a little noise on the state makes attractors that survive rounding;
+#: more of it drowns what has to be remembered before it is learnt.
+_BASE = TrainConfig(alpha=0.2, gain=1.0, input_gain=0.7, state_noise=0.02, batch=32, max_updates=2500, successes=3)
+#: Tasks that need no leak, which costs hardware.
+_RECOMMENDED: Mapping[str, TrainConfig] = {
+    "xor": replace(_BASE, alpha=1.0),
+    "flipflop": TrainConfig(state_noise=0.05, successes=3),
+}

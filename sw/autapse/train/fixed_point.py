@@ -69,7 +69,7 @@ def forward(jax: Any, s: Any, leaky: bool) -> Any:
             h = rounded(state, w["h"]) if leaky else state
             a = h @ p["W"].T + now
             index = jnp.clip(nearest(a * w["in"]), -w["limit"], w["limit"]) + w["limit"]
-            y = through(s(a), w["table"][index.astype(jnp.int32)])
+            y = through(s(a), jnp.take(w["table"], index.astype(jnp.int32)))
             new = rounded(w["d"] * state + w["g"] * y, w["state"]) if leaky else y
             return new, (rounded(new, w["h"]) if leaky else new)
 

@@ -29,8 +29,8 @@ def double_precision(jax: Any, on: bool) -> Iterator[None]:
     if not on:
         yield
         return
-    enable = getattr(jax, "enable_x64", None) or importlib.import_module("jax.experimental").enable_x64
-    with enable(True):
+    where = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")  # before JAX 0.7
+    with where.enable_x64(True):
         yield
 
 
