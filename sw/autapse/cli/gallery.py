@@ -55,6 +55,7 @@ def gallery(
 def _row(entry: Entry) -> list[str]:
     success = TASKS[entry.task].success
     update = "plain" if entry.alpha == 1.0 else f"alpha {entry.alpha:g}"
+    update += f", tuned at {entry.tuned_bits} bits" if entry.tuned_bits else ""
     figures = [f"{entry.figure(level):.3f}" + ("" if entry.succeeds(level) else " (fails)") for level in LEVELS]
     threshold = f"{success.metric} {success.threshold:g}"
     return [entry.name, entry.task, str(entry.units), update, threshold, *figures, entry.command]
