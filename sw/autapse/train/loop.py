@@ -16,7 +16,7 @@ from autapse.train.checkpoint import State
 from autapse.train.config import TrainConfig
 from autapse.train.fixed_point import quantize_for, score_on, words
 from autapse.train.model import Trainer, double_precision, require
-from autapse.train.weights import Limits, from_network, initial_weights, limits, reflected, to_network
+from autapse.train.weights import Limits, constrained, from_network, initial_weights, limits, to_network
 
 
 class Progress(NamedTuple):
@@ -92,7 +92,8 @@ def train(
     bounds = limits(units, config, rng)
     if start is None:
         weights = initial_weights(task, units, config, rng)
-        weights["W"] = reflected(weights["W"], bounds)
+        if config.inhibitory or config.sparsity:
+            weights["W"] = constrained(weights["W"], bounds)
     else:
         _check_start(start, task, units, config, bounds)
         weights = from_network(start)

@@ -53,10 +53,23 @@ def limits(units: int, config: TrainConfig, rng: np.random.Generator) -> Limits:
     return Limits(low, high)
 
 
-def reflected(W: NDArray[np.float32], bounds: Limits) -> NDArray[np.float32]:
-    """Initial weights with the signs that the bounds ask for: magnitudes stay, absent connections are 0."""
-    W = np.where(bounds.low == 0.0, np.abs(W), np.where(bounds.high == 0.0, -np.abs(W), W))
-    return np.clip(W, bounds.low, bounds.high).astype(np.float32)
+def constrained(W: NDArray[np.float32], bounds: Limits) -> NDArray[np.float32]:
+    """Initial weights inside the bounds, with the spectral radius of W.
+
+    Magnitudes take the sign that Dale's law asks for. The columns of the inhibitory units, which are fewer, are scaled
+    up until excitation and inhibition balance: else all units would rise and saturate together.
+    """
+    positive, negative = bounds.low == 0.0, bounds.high == 0.0
+    new = np.where(positive & negative, 0.0, np.where(positive, np.abs(W), np.where(negative, -np.abs(W), W)))
+    excitation, inhibition = new[positive & ~negative].sum(), -new[negative & ~positive].sum()
+    if inhibition > 0.0:
+        new = np.where(negative, new * (excitation / inhibition), new)
+    radius = _radius(new)
+    return np.asarray(new * (_radius(W) / radius) if radius > 0.0 else new, dtype=np.float32)
+
+
+def _radius(W: NDArray[Any]) -> float:
+    return float(np.max(np.abs(np.linalg.eigvals(W.astype(np.float64)))))
 
 
 def orthogonal(rows: int, columns: int, rng: np.random.Generator) -> FloatArray:
