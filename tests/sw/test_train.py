@@ -166,6 +166,7 @@ def test_dale_and_sparsity() -> None:
         train(TASK, units=12, seed=3, config=replace(SMALL, inhibitory=0.01))
 
 
+@pytest.mark.slow
 @NEEDS_JAX
 def test_l2_makes_smaller_weights() -> None:
     short = replace(SMALL, max_updates=100, check_every=100, weight_decay=0.0)

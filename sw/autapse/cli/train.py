@@ -143,8 +143,8 @@ def _shown(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     from autapse.train import format_score
 
     def words(now: Progress) -> str:
-        fixed = "" if now.fixed is None else f"; as integers {format_score(now.fixed)}"
-        return f"loss {now.loss:.5f}, {format_score(now.score)}{fixed}"
+        other = "" if now.other is None else f"; at other words {format_score(now.other)}"
+        return f"loss {now.loss:.5f}, {format_score(now.score)}{other}"
 
     if quiet:
         yield None

@@ -22,7 +22,7 @@ from autapse.train import score_on
 __all__ = ["LEVELS", "Entry", "index", "measure", "names", "path", "update", "wanted"]
 
 #: Word lengths at which every network is scored, float first.
-LEVELS: Mapping[str, int] = {"float": 0, "8 bits": 8, "6 bits": 6, "4 bits": 4}
+LEVELS: Mapping[str, int] = {"float": 0, "8 bits": 8, "6 bits": 6, "5 bits": 5, "4 bits": 4}
 _TRIALS, _SEED = 1000, 2026
 
 
@@ -86,8 +86,8 @@ def index() -> list[Entry]:
 
 
 def wanted(entry: Entry) -> list[str]:
-    """The levels at which a network has to succeed: float and 8 bits; or, if it was fine-tuned, the one it is for."""
-    return [level for level, bits in LEVELS.items() if bits in ((entry.tuned_bits,) if entry.tuned_bits else (0, 8))]
+    """The levels at which a network has to succeed: float and 8 bits, and the one that it was fine-tuned for."""
+    return [level for level, bits in LEVELS.items() if bits in (0, 8, entry.tuned_bits)]
 
 
 def measure(name: str, trials: int = _TRIALS, seed: int = _SEED) -> Entry:

@@ -64,6 +64,9 @@ class TrainConfig:
         Word length of quantisation-aware fine-tuning, the last stage. 0: none.
     fine_rate
         Adam's step size in that stage.
+    float_share
+        Weight of the float network's loss in that stage, beside the integer model's. 0: none, and then the network may
+        come to fail in float, because it uses the grid; else it has to succeed in float and with `check_bits` too.
     """
 
     activation: str = "tanh"
@@ -88,6 +91,7 @@ class TrainConfig:
     check_bits: int = 8
     bits: int = 0
     fine_rate: float = 5e-4
+    float_share: float = 0.5
 
     def __post_init__(self) -> None:
         _check_name("activation", self.activation, TRAINABLE)
@@ -109,7 +113,7 @@ class TrainConfig:
         for name in ("weight_decay", "l2", "input_noise", "state_noise", "min_updates"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
-        for name in ("inhibitory", "sparsity"):
+        for name in ("inhibitory", "sparsity", "float_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
         if not 0 < self.alpha <= 1:

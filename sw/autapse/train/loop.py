@@ -32,8 +32,9 @@ class Progress(NamedTuple):
         Mean squared error on the mask, averaged over the updates since the last validation.
     score
         The score on fresh trials, in float64; of the integer model when fine-tuning.
-    fixed
-        The score of the integer model with words of ``check_bits``, if they are checked.
+    other
+        The lower of the scores that must succeed too, if they were asked for: those of the integer model with words of
+        ``check_bits`` and, when fine-tuning, of the float network.
     """
 
     stage: str
@@ -41,7 +42,7 @@ class Progress(NamedTuple):
     max_updates: int
     loss: float
     score: dict[str, float]
-    fixed: dict[str, float] | None
+    other: dict[str, float] | None
 
 
 @dataclass(frozen=True)
@@ -193,11 +194,11 @@ def _run_stage(
                 continue
             state.weights = {name: np.asarray(array) for name, array in weights.items()}
             state.moments = [np.asarray(leaf) for leaf in jax.tree.leaves(moments)]
-            score, fixed = _validate(stage, state, config)
+            score, other = _validate(stage, state, config)
             form = _words(state.weights, stage, state, config)
             if progress is not None:
                 mean = float(np.mean([float(v) for v in losses]))
-                progress(Progress(stage.name, state.done, stage.max_updates, mean, score, fixed))
+                progress(Progress(stage.name, state.done, stage.max_updates, mean, score, other))
             losses.clear()
             keep()
     return state.streak >= (1 if stage.lesson else config.successes)
@@ -208,25 +209,25 @@ def _validate(stage: _Stage, state: State, config: TrainConfig) -> tuple[dict[st
     task = stage.judge
     network = to_network(state.weights, config)
     trials = task.trials(config.validation_trials, state.rng)
-    fixed = None
-    if stage.bits:
-        score = score_on(network, task, trials, stage.bits)
-    else:
-        score = score_on(network, task, trials)
-        if config.check_bits and not stage.lesson and task.success.reached(score):
-            fixed = score_on(network, task, trials, config.check_bits)
-    reached = task.success.reached(score) and (fixed is None or task.success.reached(fixed))
+    score, others = score_on(network, task, trials, stage.bits), []
+    if not stage.lesson and task.success.reached(score):
+        if stage.bits and config.float_share:
+            others.append(score_on(network, task, trials))
+        if config.check_bits and (config.float_share or not stage.bits):
+            others.append(score_on(network, task, trials, config.check_bits))
+    figures = [s[task.success.metric] for s in (score, *others)]
+    reached = all(figure >= task.success.threshold for figure in figures)
     state.streak = state.streak + 1 if reached else 0
     if state.done < config.min_updates and not stage.lesson:
         state.streak = 0
     wanted = 1 if stage.lesson else config.successes
-    value = min(s[task.success.metric] for s in (score, fixed) if s is not None)
+    value = min(figures)
     if value > state.best_value or state.streak >= wanted:
         state.best, state.best_value = dict(state.weights), value
         state.note = {"updates": str(state.total), "score": format_score(score)}
         if stage.bits:
             state.note["bits"] = str(stage.bits)
-    return score, fixed
+    return score, min(others, key=lambda s: s[task.success.metric], default=None)
 
 
 def _words(weights: Any, stage: _Stage, state: State, config: TrainConfig) -> dict[str, Any]:

@@ -49,11 +49,15 @@ class Trainer:
         )
         s = _activation(jax, config.activation)
         leaky = config.alpha < 1.0
-        run = fixed_point.forward(jax, s, leaky) if fixed else _forward(jax, s, config)
+        real, whole = _forward(jax, s, config), fixed_point.forward(jax, s, leaky)
+        share = config.float_share if fixed else 1.0
 
         def loss_of(p: Any, words: Any, key: Any, x: Any, y: Any, mask: Any) -> Any:
-            z = run(p, words, x) if fixed else run(p, key, x)
-            error = jax.numpy.sum(mask * (z - y) ** 2) / jax.numpy.maximum(jax.numpy.sum(mask), 1.0)
+            def error_of(z: Any) -> Any:
+                return jax.numpy.sum(mask * (z - y) ** 2) / jax.numpy.maximum(jax.numpy.sum(mask), 1.0)
+
+            error = share * error_of(real(p, key, x)) if share else 0.0
+            error += (1.0 - share) * error_of(whole(p, words, x)) if share < 1.0 else 0.0
             penalty = sum(jax.numpy.sum(array**2) for name, array in p.items() if name[0] == "W") if config.l2 else 0.0
             return error + config.l2 * penalty, error
 
@@ -69,8 +73,6 @@ class Trainer:
 
         #: (weights, moments, words, key, x, y, mask) -> (weights, moments, mean squared error on the mask)
         self.update = jax.jit(update)
-        #: (weights, words or key, x) -> readout
-        self.run = jax.jit(run)
 
 
 def _activation(jax: Any, name: str) -> Any:
