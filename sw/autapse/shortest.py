@@ -7,6 +7,7 @@ neighbours: the whole grid runs on a few trials, and what survives is confirmed 
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -186,13 +187,14 @@ def _search(
         raise ValueError(f"words must lie in {MIN_BITS} to {MAX_BITS}, not {bits[0]} to {bits[1]}")
     quick, sure = judges
     limit_quick, limit = quick.of(net) - tolerance, sure.of(net) - tolerance
+    _with_words(net, (bits[1],) * 3, sure)  # what is wrong with the network, not with short words, is said here
     lengths = range(bits[0], bits[1] + 1)
     kept: set[tuple[int, int, int]] = set()
     grid = list(itertools.product(lengths, lengths, lengths))
     for k, words in enumerate(grid):
         if progress is not None and k % 25 == 0:
             progress(f"{k} of {len(grid)} combinations")
-        if quick.of(_with_words(net, words, quick)) >= limit_quick:
+        if _figure(net, words, quick) >= limit_quick:
             kept.add(words)
     passed: dict[tuple[int, int, int], Choice] = {}
     candidates = set(kept)
@@ -201,7 +203,7 @@ def _search(
         if all(words in passed for words in front):
             break
         for words in front - set(passed):
-            figure = sure.of(_with_words(net, words, sure))
+            figure = _figure(net, words, sure)
             if figure >= limit:
                 passed[words] = Choice(*words, figure)
             else:
@@ -210,6 +212,16 @@ def _search(
     frontier = sorted((passed[w] for w in _minimal(candidates)), key=lambda c: (sum(c.words), c.words))
     gaps = [gap for choice in frontier for gap in _gaps(choice, kept, bits[1])]
     return Search(metric, limit + tolerance, spread, limit, tuple(frontier), tuple(gaps), len(grid), fragile)
+
+
+def _figure(net: Network, words: tuple[int, int, int], judge: Judge) -> float:
+    """The figure with these words; below every limit where they cannot hold the network."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a matrix that rounds to 0 shows in the figure
+        try:
+            return judge.of(_with_words(net, words, judge))
+        except ValueError:
+            return -np.inf
 
 
 def _with_words(net: Network, words: tuple[int, int, int], judge: Judge) -> QuantizedNetwork:

@@ -269,6 +269,13 @@ def test_fine_tuning_lowers_the_error_of_the_integer_model() -> None:
 
 
 @NEEDS_JAX
+def test_divergence_is_said() -> None:
+    wild = replace(SMALL, activation="relu", gain=5.0, max_updates=2, check_every=1, check_bits=0)
+    with pytest.raises(AutapseError, match="training diverged before update 1 of training: a smaller learning_rate"):
+        train(TASK, units=12, seed=1, config=wild)
+
+
+@NEEDS_JAX
 def test_starts_that_do_not_fit() -> None:
     start = Network(W=np.eye(4), W_in=np.ones((4, 1)), W_out=np.ones((1, 4)))
     with pytest.raises(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autapse.errors import AutapseError
 from autapse.network import Network
 from autapse.tasks import Task
 from autapse.train import checkpoint as checkpoints
@@ -80,7 +81,7 @@ def train(
     The same arguments on the same machine and with the same versions of JAX give the same network.
 
     Raises ValueError for a bad number of units or seed, or a start that does not fit, AutapseError for a checkpoint of
-    another training, MissingToolError when JAX or optax is not installed.
+    another training or when it diverges, MissingToolError when JAX or optax is not installed.
     """
     if units < 1:
         raise ValueError(f"a network has at least one unit, not {units}")
@@ -193,6 +194,11 @@ def _run_stage(
             if state.done % config.check_every and state.done != stage.max_updates:
                 continue
             state.weights = {name: np.asarray(array) for name, array in weights.items()}
+            if not all(np.isfinite(array).all() for array in state.weights.values()):
+                raise AutapseError(
+                    f"training diverged before update {state.done} of {stage.name}: "
+                    "a smaller learning_rate, clip or gain would help"
+                )
             state.moments = [np.asarray(leaf) for leaf in jax.tree.leaves(moments)]
             score, other = _validate(stage, state, config)
             form = _words(state.weights, stage, state, config)
