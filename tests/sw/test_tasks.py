@@ -381,6 +381,16 @@ def test_neurogym_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         find("neurogym:yang19.dms")
 
 
+def test_neurogym_without_what_it_imports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "neurogym.py").write_text("import torch_that_is_not_there\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "neurogym", raising=False)
+    with pytest.raises(
+        MissingToolError, match="which it imports, is not installed: pip install torch_that_is_not_there"
+    ):
+        find("neurogym:yang19.dms")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -147,8 +147,10 @@ class NeuroGym:
 def _make(name: str) -> Any:
     try:
         ngym = importlib.import_module("neurogym")
-    except ImportError:
-        raise MissingToolError("neurogym is not installed: pip install neurogym") from None
+    except ImportError as error:
+        missing = (error.name or "neurogym").split(".")[0]  # some versions import torch without asking pip for it
+        who = "neurogym" if missing == "neurogym" else f"neurogym is there, but {missing}, which it imports,"
+        raise MissingToolError(f"{who} is not installed: pip install {missing}") from None
     versioned = name if re.search(r"-v\d+$", name) else f"{name}-v0"
     try:
         return ngym.make(versioned)
