@@ -9,6 +9,7 @@ import pytest
 
 from autapse.cli import main
 from autapse.gallery import path
+from autapse.loading import load as load_network
 from autapse.quantized import load_quantized
 
 
@@ -132,3 +133,75 @@ def test_bad_input_is_one_line(run, quantised, tmp_path, arguments, message):
     assert len(lines) == 1, err
     assert "Traceback" not in out + err
     assert {p.name for p in tmp_path.iterdir()} == before, "something was written"
+
+
+def test_tasks(run, tmp_path):
+    code, out, _ = run("tasks")
+    assert code == 0
+    for name in ("xor", "flipflop_1bit", "oscillation", "delayed_decision"):
+        assert name in out
+    code, out, _ = run("tasks", "xor", "--option", "steps=90", "-o", "made", "--trials", "3", "--json")
+    data = json.loads(out)
+    assert (code, data["inputs"], data["steps"], data["parameters"]["steps"]) == (0, 2, 90, 90)
+    assert (tmp_path / "made" / "xor.png").is_file()
+    assert np.load(tmp_path / "made" / "x.npy").shape == (3, 90, 2)
+    assert np.load(tmp_path / "made" / "mask.npy").dtype == bool
+
+
+def test_what_training_refuses(run):
+    for arguments, message in (
+        (("train", "xorr", "-o", "x.npz"), "no task 'xorr'; there are and, or, xor"),
+        (("train", "xor", "-o", "no/x.npz"), "no: no such folder to write x.npz into"),
+        (("train", "xor", "-o", "x.npz", "--option", "length=3"), "'length=3' is not a setting of the task xor"),
+        (("train", "xor", "-o", "x.npz", "--set", "batch=many"), "batch must be an integer, not 'many'"),
+        (("train", "xor", "-o", "x.npz", "--dale", "1.5"), "inhibitory must lie in [0, 1), not 1.5"),
+        (("train", "xor", "-o", "x.npz", "--resume"), "x.npz.checkpoint: no such file"),
+        (("tasks", "xor", "--trials", "3"), "trials are written into a folder: give -o"),
+    ):
+        code, _, error = run(*arguments)
+        assert code == 1
+        assert message in error
+        assert len(error.strip().splitlines()) == 1
+
+
+def test_train_writes_a_network_and_says_when_it_has_not_learnt(run, tmp_path):
+    pytest.importorskip("jax")
+    options = ("--option", "steps=80", "--units", "8", "--updates", "4", "--set", "check_every=2", "--json")
+    code, out, error = run("train", "xor", "-o", "net.npz", *options)
+    assert code == 1
+    assert "not learnt" in error
+    assert json.loads(out)["converged"] is False
+    assert run("inspect", "net.npz")[0] == 0
+    assert not (tmp_path / "net.npz.checkpoint").exists()
+
+
+def test_gallery_lists_the_networks(run):
+    code, out, _ = run("gallery", "--json")
+    networks = {entry["name"]: entry for entry in json.loads(out)["networks"]}
+    assert code == 0
+    assert networks["xor"]["command"] == "autapse train xor -o xor.npz"
+    assert networks["xor"]["scores"]["8 bits"]["hold"] >= 0.99
+
+
+def test_quantize_auto(run):
+    x = np.random.default_rng(0).uniform(-1, 1, (4, 30, 3))
+    np.save("x.npy", x)
+    np.save("y.npy", load_network(path("flipflop_3bit")).run(x).z)
+    arguments = ("quantize", path("flipflop_3bit"), "-o", "q.npz", "--auto")
+    code, out, _ = run(*arguments, "--calibrate", "x.npy", "--targets", "y.npy", "--tolerance", "0.002", "--json")
+    assert code == 0
+    found = json.loads(out)["search"]
+    assert found["float_figure"] == 1.0
+    words = found["frontier"][0]
+    f = load_quantized("q.npz").formats
+    assert (f.W.bits, f.h.bits, f.x.bits) == (words["weight_bits"], words["state_bits"], words["input_bits"])
+    assert words["figure"] >= 0.998
+    for extra, message in (
+        ((), "--auto needs a judge: --task NAME, or --calibrate X.npy with --targets Y.npy"),
+        (("--targets", "y.npy"), "--auto needs a judge"),
+        (("--task", "xor"), "xor has 2 inputs and 1 outputs; the network has 3 and 3"),
+        (("--task", "flipflop", "--input-range", "1"), "leave out --input-range"),
+    ):
+        code, _, error = run(*arguments, *extra)
+        assert code == 1
+        assert message in error

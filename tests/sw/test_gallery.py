@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,10 +20,52 @@ def test_names_and_paths() -> None:
         net = load(gallery.path(name))
         assert net.info["task"] in TASKS
         assert net.info["licence"] == "BSD-2-Clause"
-        assert net.info["command"].startswith("python examples/")
+        assert net.info["command"].startswith(("autapse train ", "python examples/"))
         assert net.info["score"]
+        assert gallery.path(name).stat().st_size < 40_000
     with pytest.raises(ValueError, match=r"no network 'nothing' in the gallery; it has: .*flipflop_3bit"):
         gallery.path("nothing")
+
+
+def test_index_is_that_of_the_files() -> None:
+    entries = {entry.name: entry for entry in gallery.index()}
+    assert sorted(entries) == gallery.names()
+    assert len({e.task for e in entries.values() if not e.tuned_bits}) == len(TASKS)
+    for entry in entries.values():
+        net = load(gallery.path(entry.name))
+        assert (entry.units, entry.task, entry.command) == (net.units, net.info["task"], net.info["command"])
+        assert entry.trials == 1000
+        assert set(entry.scores) == set(gallery.LEVELS)
+        for level in gallery.wanted(entry):
+            assert entry.succeeds(level), f"{entry.name} at {level}"
+    tasks_at_six_bits = {e.task for e in entries.values() if e.succeeds("6 bits")}
+    assert len(tasks_at_six_bits) >= 6
+
+
+def test_table_of_the_docs(capsys: pytest.CaptureFixture[str]) -> None:
+    from autapse.cli.gallery import gallery as command
+
+    command(markdown=True)
+    page = (Path(__file__).resolve().parents[2] / "docs" / "gallery.md").read_text()
+    assert capsys.readouterr().out.strip() in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", gallery.names())
+def test_every_network_succeeds_on_fresh_trials(name: str) -> None:
+    entry = gallery.measure(name, trials=200, seed=31)
+    for level in gallery.wanted(entry):
+        assert entry.succeeds(level), f"{level}: {entry.scores[level]}"
+
+
+@pytest.mark.slow
+def test_fine_tuning_is_what_makes_four_bits_work() -> None:
+    """The networks that were tuned fail at 4 bits before, and succeed after."""
+    entries = {entry.name: entry for entry in gallery.index()}
+    tuned = [entry for entry in entries.values() if entry.tuned_bits == 4]
+    assert len(tuned) >= 6
+    for entry in tuned:
+        assert not gallery.measure(entry.name.removesuffix("_4bit"), trials=200, seed=32).succeeds("4 bits")
 
 
 def test_flipflop_3bit_in_float() -> None:

@@ -6,7 +6,22 @@ import sys
 
 import typer
 
-from autapse.cli import bench, board, circuit, compare, demo, flash, model, simulate, stream, theory, virtual
+from autapse.cli import (
+    bench,
+    board,
+    circuit,
+    compare,
+    demo,
+    flash,
+    gallery,
+    model,
+    simulate,
+    stream,
+    tasks,
+    theory,
+    train,
+    virtual,
+)
 from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
@@ -22,6 +37,9 @@ for command in (
     model.inspect,
     model.convert,
     model.quantize,
+    tasks.tasks,
+    train.train,
+    gallery.gallery,
     simulate.run,
     simulate.verify,
     simulate.export,

@@ -118,16 +118,34 @@ def quantize(
     ] = None,
     option: Options = None,
     table: Annotated[str, typer.Option(help="Activation table: auto, direct, linear or quadratic.")] = "auto",
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Find the shortest words that keep the score; with --task or --targets.")
+    ] = False,
+    task: Annotated[str | None, typer.Option(help="With --auto: the task that judges; see 'autapse tasks'.")] = None,
+    targets: Annotated[
+        Path | None, typer.Option(metavar="Y.npy", help="With --auto: targets of --calibrate (batch, time, outputs).")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="With --auto: what the score may lose.")] = 0.01,
     as_json: Json = False,
 ) -> None:
     """Quantise a network to fixed point, and print the formats and why the accumulator cannot overflow.
 
     Example: autapse quantize model.hdf5 -o q.npz --weight-bits 9 --state-bits 9 --input-range 1.25
+
+    Example: autapse quantize xor.npz -o q.npz --auto --task xor
     """
+    from autapse.cli.shortest import search
     from autapse.quantize import quantize as quantize_network
 
     net = load(file, **parse_options(option or []))
     samples = None if calibrate is None else read_array(calibrate, "typical inputs (batch, time, inputs)")
+    found: dict[str, Any] = {}
+    if auto:
+        (weight_bits, state_bits, input_bits), input_range, samples, found = search(
+            net, task, samples, targets, input_range, tolerance, as_json
+        )
+    elif task is not None or targets is not None:
+        raise ValueError("--task and --targets judge the search for the shortest words: give --auto too")
     with working("quantising", quiet=True):
         q = quantize_network(
             net,
@@ -142,4 +160,5 @@ def quantize(
         )
     q.save(output)
     data = {"file": str(output), **describe_quantized(q)}
-    emit(as_json, {**data, "formats": q.formats.to_dict(), "overflow_proof": q.overflow_proof()}, lambda: facts(data))
+    result = {**data, "formats": q.formats.to_dict(), "overflow_proof": q.overflow_proof(), **found}
+    emit(as_json, result, lambda: facts(data))

@@ -82,6 +82,9 @@ class Task(Protocol):
         task states how rarely.
     success
         What counts as solved.
+
+    A task may also have ``lessons() -> tuple[Task, ...]``: easier forms of itself, easiest first, that training goes
+    through before the task itself.
     """
 
     @property
@@ -111,3 +114,44 @@ def check_positive(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{name} must be above zero, not {value}")
+
+
+def check_not_negative(**values: float) -> None:
+    """ValueError for the first value that is below zero, or not a number."""
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(f"{name} must not be negative, not {value}")
+
+
+def check_fraction(**values: float) -> None:
+    """ValueError for the first value outside [0, 1]."""
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} must lie in [0, 1], not {value}")
+
+
+def check_fits(steps: int, needed: int) -> None:
+    """ValueError where a trial of `steps` steps ends before the last thing in it can happen."""
+    if steps < needed:
+        raise ValueError(f"steps must be at least {needed}, not {steps}")
+
+
+def window(steps: int, start: ArrayLike, stop: ArrayLike) -> BoolArray:
+    """Which of `steps` steps lie in [start, stop), (batch, steps), for bounds of shape (batch,) or scalars."""
+    time = np.arange(steps)
+    return (time >= np.asarray(start)[..., None]) & (time < np.asarray(stop)[..., None])
+
+
+def judge_sides(z: ArrayLike, trials: Trials, middle: float = 0.0) -> dict[str, float]:
+    """Judge on which side of `middle` the readout lies where the mask counts.
+
+    ``decision``: the fraction of the channels, over all trials, whose mean readout lies on the side of the target's
+    mean. ``hold``: the fraction that are on the target's side at every step. A readout of `middle` is wrong.
+    """
+    readout, target, counts = trials.check_readout(z) - middle, trials.y - middle, trials.mask
+    used = counts.any(axis=1)
+    if not used.any():
+        raise ValueError("no sample of these trials counts")
+    decided = np.sign((readout * counts).sum(axis=1)) == np.sign((target * counts).sum(axis=1))
+    held = ((np.sign(readout) == np.sign(target)) | ~counts).all(axis=1)
+    return {"decision": float(decided[used].mean()), "hold": float(held[used].mean())}

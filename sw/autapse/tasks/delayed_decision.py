@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.tasks._base import Success, Trials, check_positive
+from autapse.tasks._base import Success, Trials, check_fits, check_fraction, check_not_negative
 
 _FIRST = 50  # the pulse is on [50 + v, 70 + v), the target starts at 120 + v
 _WIDTH = 20
-_RESPONSE = 120
 _LATEST = 70  # v is drawn uniformly from 1..70
 
 
 @dataclass(frozen=True)
 class DelayedDecision:
-    """One pulse of amplitude +1 or -1 at a random time; its sign, 50 steps after it has ended, to the trial's end.
+    """One pulse of amplitude +1 or -1 at a random time; its sign, `delay` steps after it has ended, to the trial's end.
 
     With v drawn uniformly from 1..70, the pulse lies on [50 + v, 70 + v), smoothed by a symmetric Hann window
     normalised to sum 1 (numpy's convolution, mode "same"), with Gaussian noise on every sample. The target is 0 until
-    120 + v, and from there the sign of the pulse. All samples count.
+    70 + delay + v, and from there the sign of the pulse. All samples count.
 
     Attributes
     ----------
     steps
-        Length of a trial; at least 191, so that the last possible response is inside.
+        Length of a trial; at least 141 + delay, so that the last possible response is inside.
     noise
         Standard deviation of the input noise.
+    delay
+        Steps from the pulse's end to the response.
     smoothing
         Points of the Hann window that smooths the pulse; 0 leaves it rectangular. The timing depends on it.
     catch
@@ -37,20 +38,21 @@ class DelayedDecision:
     """
 
     steps: int = 370
+    delay: int = 50
     noise: float = 0.05
     smoothing: int = 10
     catch: float = 0.0
 
     def __post_init__(self) -> None:
-        check_positive(steps=self.steps)
-        if self.steps <= _RESPONSE + _LATEST:
-            raise ValueError(f"steps must be at least {_RESPONSE + _LATEST + 1}, not {self.steps}")
-        if not self.noise >= 0:
-            raise ValueError(f"noise must not be negative, not {self.noise}")
+        check_not_negative(delay=self.delay, noise=self.noise)
+        check_fits(self.steps, self._response + _LATEST + 1)
         if self.smoothing != 0 and not 3 <= self.smoothing <= _WIDTH:
             raise ValueError(f"smoothing must be 0 (none) or 3 to {_WIDTH} points, not {self.smoothing}")
-        if not 0 <= self.catch <= 1:
-            raise ValueError(f"catch must lie in [0, 1], not {self.catch}")
+        check_fraction(catch=self.catch)
+
+    @property
+    def _response(self) -> int:
+        return _FIRST + _WIDTH + self.delay
 
     @property
     def name(self) -> str:
@@ -60,7 +62,7 @@ class DelayedDecision:
     @property
     def summary(self) -> str:
         """One line on the task."""
-        return "report the sign of a pulse, 50 steps after it has ended"
+        return f"delayed decision: report the sign of a pulse, {self.delay} steps after it has ended"
 
     @property
     def inputs(self) -> int:
@@ -94,7 +96,7 @@ class DelayedDecision:
             window /= window.sum()
             pulse = np.apply_along_axis(np.convolve, 1, pulse, window, mode="same")
         x = pulse + self.noise * rng.standard_normal(pulse.shape)
-        y = sign[:, None] * (time >= (_RESPONSE + v)[:, None])
+        y = sign[:, None] * (time >= (self._response + v)[:, None])
         return Trials(x[..., None], y[..., None], np.ones((batch, self.steps, 1), dtype=np.bool_))
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
@@ -121,3 +123,9 @@ class DelayedDecision:
             "success": float((np.sign(mean) == target[:, -1]).mean()),
             "timing_error": float(np.abs(first - onset).mean()),
         }
+
+    def lessons(self) -> tuple[DelayedDecision, ...]:
+        """Short delays first, with half of the trials silent; the task itself last, so too."""
+        delays = (d for d in (5, 20, 35) if d < self.delay)
+        short = (replace(self, delay=d, steps=_FIRST + _WIDTH + d + _LATEST + 40, catch=0.5) for d in delays)
+        return (*short, replace(self, catch=0.5))
