@@ -7,7 +7,6 @@ import pytest
 from amaranth.sim import Simulator
 from harness import random_codes, random_network
 
-from autapse.errors import AutapseError
 from autapse.link import Device
 from autapse.quantize import quantize
 from autapse_hw.system import System
@@ -83,5 +82,6 @@ def test_a_session_gives_the_models_numbers(leaky):
         np.testing.assert_array_equal(device.run(codes[:2]), model.z[0, :2])
         assert device.counters().steps == 8
         assert device.recoveries == 0
-        with pytest.raises(AutapseError, match="cannot be set, only reset"):
-            device.set_state(q.h0)
+        device.set_state(model.h[0, 3])
+        np.testing.assert_array_equal(device.read_state(), model.h[0, 3])
+        np.testing.assert_array_equal(device.run(codes[4:]), model.z[0, 4:])
