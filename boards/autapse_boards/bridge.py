@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-#: Relative error of the device's baud rate that is accepted: both ends together may be off by 2 %.
+#: Relative error of the device's baud rate that is accepted: both ends together may be off by 2.5 % at least.
 MAX_BAUD_ERROR = 0.01
 _SLOWEST = 115_200
 
@@ -43,15 +43,14 @@ class Bridge:
     def best_rate(self, clock_hz: float) -> int | None:
         """The fastest of its rates that a device with this clock makes within 1 %; None if it makes none worth using.
 
-        The device's UART divides its clock by whole numbers from 4 on.
+        The device's UART divides its clock by any number from 4 on.
         """
-        # A UART with a fractional divisor makes every rate up to a quarter of its clock: this is the place for it.
         from autapse_hw.uart import MIN_DIVISOR, baud_error
 
         for rate in map(int, self.rates()):
             if rate < self.least and clock_hz > 2 * MIN_DIVISOR * rate:
                 return None
-            if round(clock_hz / rate) >= MIN_DIVISOR and abs(baud_error(clock_hz, rate)) <= MAX_BAUD_ERROR:
+            if clock_hz >= MIN_DIVISOR * rate and abs(baud_error(clock_hz, rate)) <= MAX_BAUD_ERROR:
                 return rate
         return None
 

@@ -15,9 +15,9 @@ from autapse_hw.link import Link
 from autapse_hw.tiling import Tiling
 
 
-def identity_of(q: QuantizedNetwork, tiling: Tiling, clock_hz: float) -> Identity:
+def identity_of(q: QuantizedNetwork, tiling: int | str | Tiling, clock_hz: float) -> Identity:
     """What a device with this network, lanes and clock says of itself."""
-    f = q.formats
+    f, tiling = q.formats, Tiling.of(tiling)
     return Identity(
         model_hash=q.model_hash(),
         units=q.units,
@@ -96,7 +96,7 @@ class System(wiring.Component):
             out_of.clear.eq(clear),
             state.clear.eq(clear),
             initial.clear.eq(clear),
-            link.busy.eq(core.busy | clear | into.o.valid | out_of.o.valid),
+            link.busy.eq(core.busy | clear | into.o.valid | out_of.o.valid | initial.o.valid),
             core.dump.eq(link.dump),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from typer.testing import CliRunner
 
 from autapse.cli import app
 from autapse.errors import AutapseError, FileFormatError, MissingToolError, ToolFailedError
+from autapse.link import EmulatedDevice
 from autapse.network import Network
-from autapse.protocol import ANSWER, Command, decode_frame, encode_frame
+from autapse.protocol import Command, decode_frame
 from autapse.quantize import quantize
 from autapse_boards import BOARDS, Report
 from autapse_boards import flash as module
@@ -121,6 +123,7 @@ class _Answering:
 
     def __init__(self, identity, silent=0):
         self.identity, self.silent, self.opened, self.out = identity, silent, [], b""
+        self.board = EmulatedDevice(identity, SimpleNamespace(reset=lambda: None))
 
     def __call__(self, port, baud):
         self.opened.append((port, baud))
@@ -130,9 +133,8 @@ class _Answering:
 
     def write(self, data):
         for frame in filter(None, data.split(b"\0")):
-            request = decode_frame(frame)
-            assert request.command == Command.IDENTIFY
-            self.out += encode_frame(request.sequence, request.command | ANSWER, self.identity.to_bytes())
+            assert decode_frame(frame).command in (Command.IDENTIFY, Command.OPEN)
+        self.out += self.board.feed(data)
 
     def read(self, timeout):
         data, self.out = self.out, b""

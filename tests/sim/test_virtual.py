@@ -16,7 +16,7 @@ import pytest
 from autapse.errors import AutapseError, FileFormatError
 from autapse.link import Device, SerialTransport
 from autapse.network import Network
-from autapse.protocol import Command, encode_frame
+from autapse.protocol import Command, encode_request
 from autapse.quantize import quantize
 from autapse_sim import VirtualBoard
 
@@ -92,7 +92,7 @@ def test_every_byte_goes_over_the_wire(board):
         device.read_state()
         after = board.counters()
     request, answer = after.received - before.received, after.sent - before.sent
-    assert (request, answer) == (6, 6 + board.q.units)  # sequence, command, CRC, COBS, delimiter; a byte for each unit
+    assert (request, answer) == (7, 6 + board.q.units)  # header, CRC, COBS, delimiter; a byte for each unit
     assert after.turnarounds == before.turnarounds + 1
     assert after.cycles - before.cycles >= 40 * (request + answer)
     assert after.framing_errors == after.dropped == 0
@@ -114,9 +114,9 @@ def test_client_that_never_reads_cannot_hang_the_board(board):
     descriptor = os.open(board.port, os.O_RDWR | os.O_NOCTTY)
     try:
         deadline = time.monotonic() + 30
-        while board.counters().dropped == before.dropped:  # identify: 34 bytes an answer, a terminal holds some 4000
+        while board.counters().dropped == before.dropped:  # identify: 41 bytes an answer, a terminal holds some 4000
             assert time.monotonic() < deadline, "nothing was dropped"
-            os.write(descriptor, encode_frame(1, Command.IDENTIFY))
+            os.write(descriptor, encode_request(1, Command.IDENTIFY, 0))
             time.sleep(0.001)
     finally:
         os.close(descriptor)

@@ -98,7 +98,7 @@ def _tell(board: VirtualBoard, as_json: bool) -> None:
 
 
 def _measure(board: VirtualBoard, say: Any) -> dict[str, Any]:
-    """Steps and payload bytes a second, one request after the other; bytes are those of codes, without the frames."""
+    """Steps and payload bytes a second, in windows; bytes are those of codes, without the frames."""
     from autapse.link import Device, SerialTransport
 
     q = board.q
@@ -116,7 +116,7 @@ def _measure(board: VirtualBoard, say: Any) -> dict[str, Any]:
     return {
         "steps/s": round(100 * steps / seconds),
         "payload of a step in bytes": payload,
-        "payload bytes/s, step by step": round(100 * steps * payload / seconds),
+        "payload bytes/s, streaming": round(100 * steps * payload / seconds),
         "payload bytes/s, reading the state": round(reads * identity.answer_bytes(Command.READ_STATE) / reading),
         "bytes/s on the wire, both ways": round(
             (after.received + after.sent - before.received - before.sent) / seconds
