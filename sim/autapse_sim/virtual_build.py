@@ -22,8 +22,8 @@ _GATE_FLAGS = ("--no-timing",)
 
 def rtl_source(q: QuantizedNetwork, tiling: Tiling, form: str, clock_hz: float, divisor: int) -> str:
     """Verilog of the design between the pins, and of the vendor's multipliers in it."""
-    system = System(q, tiling, clock_hz, divisor, form)
-    return to_verilog(system, TOP) + cell_models(form)
+    source = to_verilog(System(q, tiling, clock_hz, divisor, form), TOP)
+    return source + cell_models(source)
 
 
 def compile_board(folder: Path, source: str, *, gates: bool = False) -> Path:
