@@ -74,14 +74,14 @@ def demo(
     _stage(
         3,
         "circuit against integer model",
-        f"{report.lanes} lanes ({report.lane_form}), {_VERIFY_STEPS:,} steps, simulated by Verilator",
+        f"{report.tiling} lanes ({report.lane_form}), {_VERIFY_STEPS:,} steps, simulated by Verilator",
     )
     with working("verifying", as_json) as say:
-        proof = verify(q, lanes=report.lanes, form=report.lane_form, steps=_VERIFY_STEPS, seed=_SEED, progress=say)
+        proof = verify(q, lanes=report.tiling, form=report.lane_form, steps=_VERIFY_STEPS, seed=_SEED, progress=say)
         if not proof.ok:
             raise AutapseError(f"the circuit differs from the model: {proof.first[0]}")
         codes = q.quantize_inputs(trials.x[:1])[0]
-        z = q.formats.z.dequantize(simulate(q, codes, lanes=report.lanes, form=report.lane_form, progress=say))
+        z = q.formats.z.dequantize(simulate(q, codes, lanes=report.tiling, form=report.lane_form, progress=say))
 
     _stage(4, "picture", "inputs, and the outputs in float and from the circuit")
     picture = output / "flipflop.png"
