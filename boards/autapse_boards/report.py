@@ -199,7 +199,7 @@ def _core(r: Report) -> str:
     text += f", {r.stall_cycles} of them waiting"
     if r.filling_sequences <= Tiling.of(r.tiling).sequences:
         return f"{text} for inputs"
-    return f"{text}: {r.filling_sequences} states in turn (--sequences) would fill them"
+    return f"{text}; with {r.filling_sequences} states in turn (--sequences) none would wait for a state"
 
 
 def _allowed(r: Report) -> str:

@@ -229,7 +229,11 @@ def test_report_of_something_else(tmp_path):
 @pytest.mark.parametrize(
     ("tiling", "line"),
     [
-        ("7", "7 lanes, mult18, 22 cycles a step, 14 of them waiting: 3 states in turn (--sequences) would fill them"),
+        (
+            "7",
+            "7 lanes, mult18, 22 cycles a step, 14 of them waiting; "
+            "with 3 states in turn (--sequences) none would wait for a state",
+        ),
         ("7x2/2*9", "14 lanes (7x2/2*9), mult18, 6 cycles a step, 2 of them waiting for inputs"),
         ("1*2", "1 lanes (1*2), mult18, 56 cycles a step"),
     ],
