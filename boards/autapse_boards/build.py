@@ -42,6 +42,7 @@ def build(
     *,
     lanes: int | str | Tiling | None = None,
     form: str | None = None,
+    sequences: int | None = None,
     frequency: float | None = None,
     seed: int = 1,
     progress: Progress | None = None,
@@ -57,6 +58,8 @@ def build(
         that make the fastest step and fit, unless given.
     form
         How the lanes are built, one of the board's `forms`; the first that takes the word lengths, unless given.
+    sequences
+        Independent states that take turns; those of `lanes`, or one, unless given.
     frequency
         Clock in Hz that the PLL must not exceed. Unless given, the fastest that meets timing, found in at most three
         runs of place-and-route.
@@ -70,12 +73,12 @@ def build(
     AutapseError
         Unknown board, a folder that is not ours, or a frequency that the board cannot make or the design not meet.
     ValueError
-        A number of lanes or a form that the network or the board cannot have.
+        Lanes, sequences or a form that the network or the board cannot have.
     DoesNotFitError
         Before synthesis, naming the resource; ToolFailedError and MissingToolError from the tools.
     """
     board = get_board(board)
-    plan = fit(q, board, lanes, form)
+    plan = fit(q, board, lanes, form, sequences)
     tell = progress or (lambda line: None)
     target = Path(out)
     with folder_beside(target, REPORT_FILE) as work:
@@ -162,8 +165,9 @@ def _report(
     from autapse_hw.uart import baud_error
 
     clock = float(best.clocking.frequency)
+    schedule = plan.schedule
     identity = identity_of(q, plan.tiling, clock)
-    cycles = plan.schedule.cycles_per_step
+    cycles = schedule.cycles_per_step
     frames = (identity.step_input_bytes + REQUEST_OVERHEAD, identity.step_output_bytes + ANSWER_OVERHEAD)
     bits = 10 * sum(wire_bytes(n) for n in frames)
     timing = best.routed.timing
@@ -189,6 +193,8 @@ def _report(
         limits=timing.limits,
         critical_path=timing.path,
         cycles_per_step=cycles,
+        stall_cycles=schedule.stall,
+        filling_sequences=schedule.filling_sequences,
         steps_per_second=clock / cycles,
         step_seconds=cycles / clock,
         baud=baud,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from autapse.activation import Segments
@@ -12,7 +14,7 @@ from autapse_boards.board import Board, Resources
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
-from autapse_hw.memories import blocks
+from autapse_hw.memories import layout
 from autapse_hw.tiling import Tiling
 
 if TYPE_CHECKING:
@@ -30,8 +32,10 @@ CLOCKS = {
     ("ecp5", "generic"): 90e6,
 }
 
-# A link, clock, reset and the control of a core without lanes, in logic cells.
-_BASE = {"ice40": 1090, "ecp5": 920}
+# Link, clock, reset, and the control of a core without lanes, in logic cells.
+_BASE = {"ice40": 1005, "ecp5": 756}
+# Beginnings and ends of carry chains, and what the packer does not join.
+_PACKING = {"ice40": 1.06, "ecp5": 1.13}
 # Logic cells for each bit of a product, multiplied in logic.
 _PRODUCT_BIT = 3.0
 _LEAK_BITS = 18
@@ -53,6 +57,7 @@ def memory_blocks(width: int, depth: int, shapes: tuple[tuple[int, int], ...]) -
     return _memory(width, depth, shapes)[0]
 
 
+@cache
 def _memory(width: int, depth: int, shapes: tuple[tuple[int, int], ...]) -> tuple[int, int]:
     """Blocks, and two-way multiplexers that select among blocks of different addresses; yosys weighs both."""
     choices = []
@@ -112,63 +117,92 @@ def inferred_rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
 
 def ram_blocks(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> int:
     """Block RAMs: of the core's memories, and of the others those that yosys does not put into logic."""
-    total = 0
+    kept = [m for m in inferred_roms(shape, tiling) if not _rom_in_logic(*m, board)]
+    kept += [m for m in inferred_rams(shape, tiling) if not _ram_in_logic(*m, 1, board)]
+    total = sum(count for count, _ in _blocks_and_choices(shape, board, tiling, form))
+    return total + sum(memory_blocks(width, depth, board.ram_shapes) for width, depth in kept)
+
+
+def _blocks_and_choices(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Iterator[tuple[int, int]]:
+    """As of `_memory`, of each of the core's memories."""
     for memories, writable in ((roms(shape, tiling), False), (rams(shape, tiling), True)):
         for width, depth in memories:
             if form.memory == "generic":
-                total += memory_blocks(width, depth, board.ram_shapes)
+                yield _memory(width, depth, board.ram_shapes)
             else:
-                total += blocks(width, depth, form.memory, writable=writable)
-    kept = [m for m in inferred_roms(shape, tiling) if not _rom_in_logic(*m, board)]
-    kept += [m for m in inferred_rams(shape, tiling) if not _ram_in_logic(*m, 1, board)]
-    return total + sum(memory_blocks(width, depth, board.ram_shapes) for width, depth in kept)
+                yield _instances(width, depth, form.memory, writable)
+
+
+@cache
+def _instances(width: int, depth: int, kind: str, writable: bool) -> tuple[int, int]:
+    chosen = layout(width, depth, kind, writable=writable)
+    return chosen.blocks, (chosen.banks - 1) * width
 
 
 def logic_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> float:
     """Logic cells."""
-    acc, segments = shape.acc_bits, shape.activation.segments
-    per_cell = 10 if board.family == "ice40" else 14  # bits of a ROM
-    total = _BASE[board.family] + 35 * max(0.0, math.log2(shape.cols) - 4.5)  # longer counters and addresses
+    total = _BASE[board.family] + 30 * (math.log2(shape.cols) - 4.5)  # longer counters and addresses
+    total += 6 * shape.state_bits + 2 * (shape.input_bits + shape.acc_bits)  # the words in link and buffers
     for width, depth in inferred_roms(shape, tiling):
         if _rom_in_logic(width, depth, board):
-            total += width * depth / per_cell
+            total += width * depth / (10 if board.family == "ice40" else 14)
     for width, depth in inferred_rams(shape, tiling):
         if _ram_in_logic(width, depth, 1, board):
-            distributed = 4 * math.ceil(width / 4) * math.ceil(depth / 16)
+            distributed = 6 * math.ceil(width / 4) * math.ceil(depth / 16)
             total += distributed if board.family == "ecp5" else 2.8 * width * depth
-    drain: float = 9 * acc
-    if segments is not None:
-        drain += _polynomial(segments, board)
-    if shape.leaky:
-        factor = max(shape.state_bits, shape.activation.out.bits)
-        drain += 120 + 13 * shape.state_bits + 2 * _product(_LEAK_BITS, factor, board)
-    total += tiling.drains * drain + tiling.cols * 3 * shape.operand_bits
-    return total + tiling.rows * row_cells(shape, board, tiling, form)
+    total += sum(choices for _, choices in _blocks_and_choices(shape, board, tiling, form))
+    total += tiling.cols * (2 * shape.operand_bits + 5)  # write ports of the memories, registers behind them
+    total += tiling.drains * drain_cells(shape, board, form) + tiling.rows * row_cells(shape, board, tiling, form)
+    return _PACKING[board.family] * total
 
 
 def row_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> float:
     """Logic cells of a row of lanes: products, their tree, sum, and its stages of the drain's chain and ring."""
     acc, w, v = shape.acc_bits, shape.weight_bits, shape.operand_bits
-    widths = segment_widths(acc, form.segments(acc))
-    late = sum(k * bits + 1 for k, bits in enumerate(widths))  # addends of the later segments wait, carries
+    tree, terms, bits = 0, tiling.cols, w + v - 1
+    while terms > 1:
+        terms, bits = -(-terms // 2), bits + 1
+        tree += terms * bits
+    if board.family == "ecp5":  # registers are for nothing: no ring
+        return 2 * acc + tree
     if form.name == "mac16sum":
         return 2 * acc
-    tree = (tiling.cols - 1) * (w + v + 1)
+    product = 0.0
     if form.name == "booth":  # digits, their multiples, adders
         count = math.ceil(w / 2)
-        return 3 * acc + late + tree + tiling.cols * ((w + 1) + count * (v + 2) + (count - 1) * (v + 7))
-    if board.family == "ecp5":
-        return 3.2 * acc + late + 1.2 * tree
-    if form.lanes_per_block or board.resources.dsps:
-        return 3 * acc + tiling.cols * (w + v - 1) + late + tree
-    return 3 * acc + tiling.cols * (_PRODUCT_BIT * w * v + w) + late + tree
+        product = (w + 1) + count * (v + 2) + (count - 1) * (v + 7)
+    elif form.lanes_per_block:  # a register
+        product = w + v - 1
+    elif not board.resources.dsps:
+        product = _PRODUCT_BIT * w * v + w
+    widths = segment_widths(acc, form.segments(acc))
+    late = sum(k * bits + 1 for k, bits in enumerate(widths))  # addends of the later segments wait, carries
+    return 3 * acc + late + tree + tiling.cols * product
+
+
+def drain_cells(shape: Shape, board: Board, form: LaneForm) -> float:
+    """Logic cells of a drain: bias, segments put together, rounding, activation, leaky update, write address."""
+    acc, segments = shape.acc_bits, shape.activation.segments
+    if board.family == "ice40":
+        total = 20 + (1 + form.segments(acc)) * acc + 4.5 * shape.activation.out.bits
+    else:
+        total = 20 + 2 * acc + 2 * shape.activation.out.bits
+    if segments is not None:
+        total += _polynomial(segments, board)
+    if shape.leaky:
+        factor = max(shape.state_bits, shape.activation.out.bits)
+        total += (120 + 13 * shape.state_bits) if board.family == "ice40" else (40 + 5 * shape.state_bits)
+        total += 2 * _product(_LEAK_BITS, factor, board)
+    return total
 
 
 def _product(a: int, b: int, board: Board) -> float:
     """Logic cells of :func:`autapse_hw.arithmetic.multiply`: selections of digits, and the adders of their tree."""
     rows = math.ceil(b / 2)
-    first = (2 * a + 2 + b) if board.family == "ice40" else 2 * a  # a register alone takes a cell on iCE40
-    return first + rows * (a + 2) * 2 + (rows - 1) * (a + 5)
+    adders = (a + 2) + (rows - 1) * (a + 5)  # of three times a, and of the rows
+    if board.family == "ecp5":
+        return adders + rows * (a + 2) * 1.5
+    return adders + rows * (a + 2) * 2 + a + b  # a register alone takes a cell on iCE40
 
 
 def _polynomial(segments: Segments, board: Board) -> float:
@@ -177,9 +211,8 @@ def _polynomial(segments: Segments, board: Board) -> float:
         return 0
     wait = multiply_latency(segments.shift)
     total = sum(_product(width, segments.shift, board) for width in segments.widths[1:])
-    total += sum(segments.widths)
     if board.family == "ice40":
-        total += 80 * segments.degree + wait * segments.widths[0] + 2 * segments.shift
+        total += sum(segments.widths) + wait * segments.widths[0] + 2 * segments.shift
         if segments.degree == 2:
             total += (wait + 1) * (segments.widths[0] + segments.shift) + wait * segments.widths[1]
     return total

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from autapse.activation import Activation, design
@@ -16,7 +16,7 @@ from autapse.errors import DoesNotFitError
 from autapse.fixed import Format
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board, Resources, get_board
-from autapse_boards.costs import CLOCKS, needed
+from autapse_boards.costs import CLOCKS, dsps, needed
 from autapse_hw.lanes import FORMS, LaneForm
 from autapse_hw.schedule import Schedule, activation_latency, state_latency, sum_latency
 from autapse_hw.tiling import Tiling
@@ -137,12 +137,13 @@ def fit(
     board: str | Board,
     lanes: int | str | Tiling | None = None,
     form: str | None = None,
-    sequences: int = 1,
+    sequences: int | None = None,
 ) -> Plan:
     """The plan for `q` on `board`.
 
     With `lanes` not given, the tiling with the fewest cycles a step that fits, and of those the one with the fewest
-    lanes and drains; with `form` not given, the first of the board's forms that takes the word lengths.
+    lanes and drains; with `form` not given, the first of the board's forms that takes the word lengths; with
+    `sequences` not given, those of `lanes`, or one.
 
     Raises
     ------
@@ -153,19 +154,29 @@ def fit(
     """
     board = get_board(board)
     shape = q if isinstance(q, Shape) else Shape.of(q)
-    given = None if lanes is None else Tiling.of(lanes)
+    given = None if lanes is None else _with_sequences(Tiling.of(lanes), sequences)
     kind = choose_form(shape, board, form)
     if given is not None:
         shape.schedule(given, kind)  # is it possible at all?
         if given.cols > kind.columns:
             raise ValueError(f"lane form {kind.name} takes {kind.columns} column of lanes, not {given.cols}")
-    chosen = best_tiling(shape, board, kind, sequences) if given is None else given
-    short = shortage(shape, board, chosen or Tiling(1), kind)
+    least = _with_sequences(Tiling(1), sequences)
+    chosen = best_tiling(shape, board, kind, least.sequences) if given is None else given
+    short = shortage(shape, board, chosen or least, kind)
     if short is None and chosen is not None:
         need = needed(shape, board, chosen, kind)
         clock = CLOCKS[board.key, kind.name]
         return Plan(board.name, chosen, kind.name, shape.schedule(chosen, kind), need, board.resources, clock)
     raise DoesNotFitError(_message(shape, board, short or "", given, form))
+
+
+def _with_sequences(tiling: Tiling, sequences: int | None) -> Tiling:
+    """The tiling with so many sequences, if they are given; ValueError if it has others already."""
+    if sequences is None or tiling.sequences == sequences:
+        return tiling
+    if tiling.sequences > 1:
+        raise ValueError(f"lanes {tiling} have {tiling.sequences} sequences already, and cannot have {sequences}")
+    return replace(tiling, sequences=sequences)
 
 
 def choose_form(shape: Shape, board: Board, form: str | None = None) -> LaneForm:
@@ -199,7 +210,9 @@ def shortage(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> str 
 def fits(shape: Shape, board: Board, form: str | None = None) -> bool:
     """Whether `shape` fits with some lanes, of that form or of the preferred one."""
     kind = choose_form(shape, board, form)
-    return any(shortage(shape, board, tiling, kind) is None for tiling in _one_column(shape, kind))
+    # A single column and drain need the least, and of the rows that make as many tiles the fewest.
+    rows = _least(shape.rows, _most_lanes(shape, board, kind))
+    return any(shortage(shape, board, Tiling(n), kind) is None for n in rows)
 
 
 @lru_cache(maxsize=128)
@@ -221,16 +234,10 @@ def _largest(board: Board, make: Callable[[int], Shape], form: str | None = None
 
 
 def best_tiling(shape: Shape, board: Board, form: LaneForm, sequences: int = 1) -> Tiling | None:
-    """The tiling with the fewest cycles a step, then the fewest lanes and drains, of those that fit; None if none does.
-
-    Only columns that divide among as many drains as need be are looked at, and only as many lanes as the device has
-    multipliers for.
-    """
+    """Of the tilings that fit, that with the fewest cycles a step, then fewest lanes and drains; None if none fits."""
     best: tuple[tuple[int, int, int, int], Tiling] | None = None
-    for busy, tiling in sorted(
-        ((-(-shape.rows // t.rows) * -(-shape.cols // t.cols), t) for t in _tilings(shape, board, form, sequences)),
-        key=lambda candidate: (candidate[0], candidate[1].lanes),
-    ):
+    # From those on that would be the fastest if nothing stalled.
+    for busy, tiling in sorted(_tilings(shape, board, form, sequences), key=lambda each: (each[0], each[1].lanes)):
         if best is not None and busy > best[0][0]:
             break
         cycles = shape.schedule(tiling, form).cycles_per_step
@@ -240,32 +247,34 @@ def best_tiling(shape: Shape, board: Board, form: LaneForm, sequences: int = 1) 
     return None if best is None else best[1]
 
 
-def _tilings(shape: Shape, board: Board, form: LaneForm, sequences: int) -> Iterator[Tiling]:
-    """All tilings to look at: of those with as many tiles and slots, the ones with the fewest lanes."""
-    blocks = form.lanes_per_block * board.resources.dsps
-    most = blocks if form.lanes_per_block else max(1, board.resources.logic // _LEAST_LANE)
-    for cols in _least(shape.cols, min(form.columns, most)):
-        for rows in _least(shape.rows, most // cols):
-            for drains in range(1, cols + 1):
-                even = rows if rows == shape.rows else -(-rows // drains) * drains
-                if cols % drains == 0 and even <= shape.rows and even * cols <= most:
-                    yield Tiling(even, cols, drains, sequences)
+def _tilings(shape: Shape, board: Board, form: LaneForm, sequences: int) -> Iterator[tuple[int, Tiling]]:
+    """All tilings of as many lanes as the device may have, each with the least cycles that it can take."""
+    most = _most_lanes(shape, board, form)
+    for cols in range(1, min(shape.cols, form.columns, most) + 1):
+        slots = -(-shape.cols // cols)
+        for drains in (d for d in range(1, cols + 1) if cols % d == 0):
+            for rows in range(1, min(shape.rows, most // cols) + 1):
+                if rows % drains == 0 or rows == shape.rows:
+                    tile_cycles = max(slots, -(-rows // drains), 3)
+                    yield -(-shape.rows // rows) * tile_cycles, Tiling(rows, cols, drains, sequences)
 
 
-def _least(length: int, most: int) -> set[int]:
+def _most_lanes(shape: Shape, board: Board, form: LaneForm) -> int:
+    """More lanes do not fit for sure: by the multipliers, or by the logic of the smallest ones."""
+    have = board.resources
+    if form.lanes_per_block:
+        return form.lanes_per_block * have.dsps
+    each = dsps(shape, board, 1, form)
+    return have.dsps // each if each else max(1, have.logic // _LEAST_LANE)
+
+
+def _least(length: int, most: int) -> list[int]:
     """The least widths, up to `most`, that cut `length` into each possible number of pieces."""
-    return {width for pieces in range(1, length + 1) if (width := -(-length // pieces)) <= most}
-
-
-def _one_column(shape: Shape, form: LaneForm) -> Iterator[Tiling]:
-    """The tilings that need the least."""
-    return (Tiling(rows) for rows in range(1, shape.rows + 1))
+    return sorted({width for pieces in range(1, length + 1) if (width := -(-length // pieces)) <= most})
 
 
 def _message(shape: Shape, board: Board, short: str, given: Tiling | None, form: str | None) -> str:
     """What is short, and what would help."""
-    from dataclasses import replace
-
     from autapse_boards.boards import BOARDS
 
     what = f"{shape.units} units with {shape.weight_bits}-bit weights"
@@ -273,9 +282,9 @@ def _message(shape: Shape, board: Board, short: str, given: Tiling | None, form:
     where = board.name if given is None else f"{board.name} on {given} lanes ({kind.name})"
     hints = []
     if given is not None and fits(shape, board, form):
-        fewer = [n for n in range(1, given.rows) if shortage(shape, board, replace(given, rows=n), kind) is None]
-        if fewer:
-            hints.append(f"{replace(given, rows=max(fewer))} lanes fit")
+        fewer = (replace(given, rows=n) for n in range(given.rows - 1, 0, -1) if n % given.drains == 0)
+        if (most := next((t for t in fewer if shortage(shape, board, t, kind) is None), None)) is not None:
+            hints.append(f"{most} lanes fit")
     else:
         if units := _largest(board, lambda n: replace(shape, units=n), form):
             hints.append(f"{units} units fit at these word lengths")

@@ -6,7 +6,8 @@ Sources of the limits: iCE40 sysCLOCK PLL usage guide (FPGA-TN-02052) and its da
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -125,10 +126,10 @@ def settings(family: str, clock_hz: int) -> tuple[Clocking, ...]:
     """
     best: dict[Fraction, Clocking] = {}
     if family == "ice40":
-        for ice40 in _legal(Ice40Pll, clock_hz, range(16), range(128), range(1, 7)):
+        for ice40 in _legal(Ice40Pll, clock_hz, _ice40(clock_hz)):
             best.setdefault(ice40.frequency, ice40)
     elif family == "ecp5":
-        found = list(_legal(Ecp5Pll, clock_hz, range(1, clock_hz // 3_125_000 + 1), range(1, 81), range(1, 81)))
+        found = list(_legal(Ecp5Pll, clock_hz, _ecp5(clock_hz)))
         for ecp5 in sorted(found, key=lambda s: (abs(s.vco - 600 * MHZ), -s.vco, s.in_div)):
             best.setdefault(ecp5.frequency, ecp5)
     else:
@@ -147,15 +148,33 @@ def nearest(family: str, clock_hz: int, wanted_hz: float) -> Clocking:
     return min(settings(family, clock_hz), key=lambda s: abs(s.frequency - Fraction(wanted_hz)))
 
 
-def _legal(kind: Any, clock_hz: int, *ranges: range) -> Iterator[Any]:
-    """Every combination of settings that its class accepts."""
-    for a in ranges[0]:
-        for b in ranges[1]:
-            for c in ranges[2]:
-                try:
-                    yield kind(clock_hz, a, b, c)
-                except ValueError:
-                    continue
+def _legal(kind: Any, clock_hz: int, candidates: Iterable[tuple[int, int, int]]) -> Iterator[Any]:
+    """The settings that their class accepts."""
+    for candidate in candidates:
+        try:
+            yield kind(clock_hz, *candidate)
+        except ValueError:
+            continue
+
+
+def _ice40(clock_hz: int) -> Iterator[tuple[int, int, int]]:
+    """divr, divf, divq that put the oscillator into its range."""
+    for divr in range(16):
+        for count in _counts(Fraction(clock_hz, divr + 1), 533 * MHZ, 1066 * MHZ, 128):
+            yield from ((divr, count - 1, divq) for divq in range(1, 7))
+
+
+def _ecp5(clock_hz: int) -> Iterator[tuple[int, int, int]]:
+    """in_div, fb_div, out_div that put the oscillator into its range."""
+    for in_div in range(1, clock_hz // 3_125_000 + 1):
+        for fb_div in range(1, 81):
+            output = Fraction(clock_hz * fb_div, in_div)
+            yield from ((in_div, fb_div, out_div) for out_div in _counts(output, 400 * MHZ, 800 * MHZ, 80))
+
+
+def _counts(step: Fraction, low: int, high: int, most: int) -> range:
+    """How many steps, up to `most`, make `low` to `high`."""
+    return range(max(1, math.ceil(low / step)), min(most, math.floor(high / step)) + 1)
 
 
 def _check(name: str, value: Any, low: int, high: int) -> None:

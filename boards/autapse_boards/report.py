@@ -11,9 +11,10 @@ from typing import Any
 
 from autapse.errors import FileFormatError
 from autapse_boards.limits import Limit
+from autapse_hw.tiling import Tiling
 
 REPORT_FORMAT = "autapse-build"
-REPORT_VERSION = 2
+REPORT_VERSION = 3
 REPORT_FILE = "report.json"
 
 
@@ -71,6 +72,9 @@ class Report:
         The slowest path, where nextpnr names one.
     cycles_per_step, steps_per_second, step_seconds
         While inputs wait.
+    stall_cycles, filling_sequences
+        Of the cycles, those in which a step only waits; and how many states would have to take turns so that none
+        waits for its own.
     baud, baud_error, round_trip_seconds
         The serial line: its rate, the relative error of the device's, and the least time from the first byte of a
         step's request to the last of its answer.
@@ -107,6 +111,8 @@ class Report:
     cycles_per_step: int
     steps_per_second: float
     step_seconds: float
+    stall_cycles: int
+    filling_sequences: int
     baud: int
     baud_error: float
     round_trip_seconds: float
@@ -184,7 +190,7 @@ def _lines(r: Report) -> list[tuple[str, str]]:
         ("board", f"{r.board} ({r.device})"),
         ("model", f"{r.model_hash}: {r.units} units, {r.inputs} inputs, {r.outputs} outputs, {r.activation}"),
         ("clock", f"{r.clock_hz / 1e6:.3f} MHz; {r.allowed}"),
-        ("core", f"{_lanes(r)}, {r.lane_form}, {r.cycles_per_step} cycles a step"),
+        ("core", _core(r)),
         ("speed", f"{r.steps_per_second:,.0f} steps/s, {r.step_seconds * 1e6:.2f} µs a step"),
         ("serial line", f"{r.baud:,} baud ({r.baud_error:+.2%}), {r.round_trip_seconds * 1e6:.0f} µs a round trip"),
         ("accumulator", f"needs {r.overflow_proof['bits_needed']}, has {r.overflow_proof['accumulator_bits']} bits"),
@@ -197,6 +203,13 @@ def _lines(r: Report) -> list[tuple[str, str]]:
     return lines
 
 
-def _lanes(r: Report) -> str:
-    """Lanes, and how they are laid."""
-    return f"{r.lanes} lanes" if r.tiling == str(r.lanes) else f"{r.lanes} lanes ({r.tiling})"
+def _core(r: Report) -> str:
+    """Lanes, how they are laid, the cycles of a step, and what would fill those in which the lanes wait."""
+    lanes = f"{r.lanes} lanes" if r.tiling == str(r.lanes) else f"{r.lanes} lanes ({r.tiling})"
+    text = f"{lanes}, {r.lane_form}, {r.cycles_per_step} cycles a step"
+    if not r.stall_cycles:
+        return text
+    text += f", {r.stall_cycles} of them waiting"
+    if r.filling_sequences <= Tiling.of(r.tiling).sequences:
+        return f"{text} for inputs"
+    return f"{text}; with {r.filling_sequences} states in turn (--sequences) none would wait for a state"

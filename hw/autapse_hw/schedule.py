@@ -141,15 +141,26 @@ class Schedule:
         return worst
 
     @cached_property
-    def stall(self) -> int:
-        """Cycles that each step waits: for the state of the same sequence, or for its inputs.
+    def input_stall(self) -> int:
+        """Cycles that each step waits for its inputs, however many sequences there are.
 
         An input is written into the operand memories in a cycle in which no state is.
         """
-        t, busy = self.tiling, self.tiles * self.tile_cycles
-        dependency = -(-(self.flush_stall - (t.sequences - 1) * busy) // t.sequences)
+        t = self.tiling
         first, last = (row // t.rows * self.groups + row % t.rows // t.drains for row in (self.outputs, self.rows - 1))
-        return max(0, dependency, last + 1 - first + self.inputs - busy)
+        return max(0, last + 1 - first + self.inputs - self.tiles * self.tile_cycles)
+
+    @cached_property
+    def stall(self) -> int:
+        """Cycles that each step waits: for the state of the same sequence, or for its inputs."""
+        sequences, busy = self.tiling.sequences, self.tiles * self.tile_cycles
+        return max(self.input_stall, -(-(self.flush_stall - (sequences - 1) * busy) // sequences))
+
+    @property
+    def filling_sequences(self) -> int:
+        """The fewest sequences that hide the waits for states behind each other: `stall` is then `input_stall`."""
+        busy = self.tiles * self.tile_cycles
+        return max(1, -(-(self.flush_stall + busy) // (self.input_stall + busy)))
 
     @property
     def cycles_per_step(self) -> int:

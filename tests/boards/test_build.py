@@ -18,9 +18,10 @@ from autapse_boards.bridge import MAX_BAUD_ERROR
 from autapse_boards.build import _search, usable_rates
 from autapse_boards.flow import Flow, Routed, plain_names
 from autapse_boards.limits import clock_limit
-from autapse_boards.report import table
+from autapse_boards.report import _core, table
 from autapse_boards.timing import Timing
 from autapse_boards.tools import Tool
+from autapse_hw.tiling import Tiling
 from autapse_hw.uart import baud_error
 
 MHZ = 1e6
@@ -60,10 +61,19 @@ def test_refused_before_synthesis(tmp_path, no_tools):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("lanes", [0, 8])
-def test_impossible_lanes(tmp_path, no_tools, lanes):
-    with pytest.raises(ValueError, match=f"lanes must lie in 1 to 7, the rows of this network, not {lanes}"):
-        build(make_network(), "icebreaker", tmp_path / "out", lanes=lanes)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lanes": 0}, "lanes must be at least 1, not 0"),
+        ({"lanes": 8}, "lanes must lie in 1 to 7, the rows of this network, not 8"),
+        ({"lanes": "2x9"}, "columns of lanes must lie in 1 to 8, the columns of this network, not 9"),
+        ({"sequences": 0}, "sequences must be at least 1, not 0"),
+        ({"lanes": "2*3", "sequences": 2}, r"lanes 2\*3 have 3 sequences already, and cannot have 2"),
+    ],
+)
+def test_impossible_lanes(tmp_path, no_tools, options, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        build(make_network(), "icebreaker", tmp_path / "out", **options)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +204,7 @@ OWN_CLOCK = [name for name, board in BOARDS.items() if board.bridge.best_rate(bo
 )
 def test_elaborates_for_every_board(tmp_path, monkeypatch, board, with_pll):
     monkeypatch.setattr(flow_module, "find", lambda name: Tool(name, ("false",), "1"))
-    flow = Flow(make_network(3), BOARDS[board], 2, BOARDS[board].forms[0], lambda line: None)
+    flow = Flow(make_network(3), BOARDS[board], Tiling(2), BOARDS[board].forms[0], lambda line: None)
     clocking = usable_rates(BOARDS[board], 75e6 if with_pll else BOARDS[board].clock_hz)[0]
     flow.elaborate(clocking, tmp_path)
     design = (tmp_path / "top.il").read_text()
@@ -211,9 +221,34 @@ def test_report_of_something_else(tmp_path):
     (tmp_path / "report.json").write_text('{"format": "autapse-build", "version": 99}')
     with pytest.raises(FileFormatError, match="version 99"):
         Report.load(tmp_path)
-    (tmp_path / "report.json").write_text('{"format": "autapse-build", "version": 2}')
+    (tmp_path / "report.json").write_text('{"format": "autapse-build", "version": 3}')
     with pytest.raises(FileFormatError, match="not a sound report"):
         Report.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("tiling", "line"),
+    [
+        (
+            "7",
+            "7 lanes, mult18, 22 cycles a step, 14 of them waiting; "
+            "with 3 states in turn (--sequences) none would wait for a state",
+        ),
+        ("7x2/2*9", "14 lanes (7x2/2*9), mult18, 6 cycles a step, 2 of them waiting for inputs"),
+        ("1*2", "1 lanes (1*2), mult18, 56 cycles a step"),
+    ],
+)
+def test_report_says_what_would_fill_the_wait(tiling, line):
+    schedule = fit(make_network(), "ulx3s", tiling).schedule
+    report = SimpleNamespace(
+        lanes=schedule.tiling.lanes,
+        tiling=tiling,
+        lane_form="mult18",
+        cycles_per_step=schedule.cycles_per_step,
+        stall_cycles=schedule.stall,
+        filling_sequences=schedule.filling_sequences,
+    )
+    assert _core(report) == line
 
 
 @pytest.mark.slow
@@ -225,13 +260,13 @@ def test_bitstream(tmp_path, board):
 
     assert report.fmax_hz >= report.clock_hz > BOARDS[board].clock_hz
     assert Report.load(out) == report
-    assert json.loads((out / "report.json").read_text())["version"] == 2
+    assert json.loads((out / "report.json").read_text())["version"] == 3
     assert all((out / name).stat().st_size > 0 for name in report.files.values())
     assert not list(out.glob("try*"))
     assert {"synthesis.log", "place_route.log"} <= {p.name for p in out.iterdir()}
     assert load_quantized(out / "q.npz").model_hash().hex() == report.model_hash
     assert report.steps_per_second == pytest.approx(report.clock_hz / report.cycles_per_step)
-    assert report.lanes == 2
+    assert (report.lanes, report.tiling) == (2, "2")
     assert report.lane_form == BOARDS[board].forms[0]
     assert set(report.seconds) == {"elaborate", "synthesis", "place_route", "pack"}
     assert all(use.used <= use.available for use in report.resources.values())
@@ -254,7 +289,7 @@ def test_bitstream(tmp_path, board):
 @pytest.mark.parametrize(("form", "inferred"), [("mac8x8", False), ("mac16sum", False), ("generic", True)])
 def test_multipliers_are_inferred_only_for_the_generic_form(tmp_path, monkeypatch, form, inferred):
     monkeypatch.setattr(flow_module, "find", lambda name: Tool(name, (sys.executable, "-c", ""), "1"))
-    flow = Flow(make_network(3), BOARDS["icebreaker"], 2, form, lambda line: None)
+    flow = Flow(make_network(3), BOARDS["icebreaker"], Tiling(2), form, lambda line: None)
     flow.synthesise(tmp_path)
     assert ("-dsp" in (tmp_path / "synthesis.ys").read_text()) == inferred
 

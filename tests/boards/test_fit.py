@@ -1,5 +1,6 @@
 """The resource estimate: its structure, its accuracy against recorded builds, lane choice, and refusals."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,15 @@ from autapse.fixed import Format
 from autapse.network import Network
 from autapse.quantize import quantize
 from autapse_boards import BOARDS, Shape, boards_table, fit, largest_units, summaries
-from autapse_boards.board import ECP5_RAM_SHAPES, ICE40_RAM_SHAPES
+from autapse_boards.board import ECP5_RAM_SHAPES, ICE40_RAM_SHAPES, Resources
 from autapse_boards.costs import CLOCKS, memory_blocks, needed
 from autapse_boards.fit import choose_form, fits, shortage
+from autapse_boards.overview import _summary
 from autapse_boards.parts import ecp5, ice40
 from autapse_hw.lanes import FORMS
+from autapse_hw.tiling import Tiling
 
-HX8K, UP5K, ULX3S = "ice40_hx8k_b_evn", "icebreaker", "ulx3s_25f"
+HX8K, UP5K, ULX3S, LARGE = "ice40_hx8k_b_evn", "icebreaker", "ulx3s_25f", "ulx3s"
 
 
 def make_network(units, bits, leaky=False, seed=0):
@@ -36,33 +39,44 @@ def make_network(units, bits, leaky=False, seed=0):
 
 # Packed by nextpnr 0.11.1 from yosys 0.70: logic cells, DSPs, block RAMs, of these networks with link and clock.
 RECORDED = [
-    (UP5K, "mac8x8", 20, 8, 4, False, 1314, 2, 9),
-    (UP5K, "mac8x8", 50, 8, 16, False, 2322, 8, 15),
-    (UP5K, "mac8x8", 105, 8, 2, False, 1314, 1, 31),
-    (UP5K, "mac16sum", 30, 12, 5, True, 3539, 5, 13),
-    (UP5K, "mac16sum", 50, 12, 8, False, 2035, 8, 18),
-    (UP5K, "mac16", 30, 12, 5, True, 3893, 5, 13),
-    (UP5K, "mac16", 30, 16, 6, False, 3285, 6, 16),
-    (UP5K, "generic", 20, 8, 4, False, 1239, 4, 9),
-    (HX8K, "booth", 20, 8, 4, False, 1588, 0, 9),
-    (HX8K, "generic", 20, 8, 1, False, 1286, 0, 8),
-    (HX8K, "generic", 20, 8, 4, False, 1984, 0, 9),
-    (HX8K, "generic", 20, 12, 4, False, 3632, 0, 9),
-    (HX8K, "generic", 30, 16, 3, False, 5183, 0, 16),
-    (HX8K, "generic", 40, 8, 14, False, 4489, 0, 14),
-    (ULX3S, "mult18", 20, 8, 1, False, 1001, 1, 4),
-    (ULX3S, "mult18", 20, 16, 17, False, 3672, 17, 10),
-    (ULX3S, "mult18", 30, 12, 8, True, 3486, 8, 5),
-    (ULX3S, "mult18", 50, 8, 26, False, 2740, 26, 9),
-    (ULX3S, "mult18", 50, 16, 17, False, 3653, 17, 12),
-    (ULX3S, "mult18", 320, 8, 27, False, 3079, 27, 53),
-    (ULX3S, "generic", 20, 8, 4, False, 1225, 4, 3),
+    (UP5K, "mac8x8", 20, 8, "4", False, 1329, 2, 8),
+    (UP5K, "mac8x8", 30, 8, "4x4/2*2", True, 4373, 8, 21),
+    (UP5K, "mac8x8", 50, 8, "8x2", False, 1982, 8, 15),
+    (UP5K, "mac8x8", 50, 8, "4x4/4", False, 2212, 8, 23),
+    (UP5K, "mac8x8", 105, 8, "2", False, 1341, 1, 30),
+    (UP5K, "mac16sum", 100, 8, "7", False, 1521, 7, 27),
+    (UP5K, "mac16sum", 30, 12, "5", True, 3417, 5, 13),
+    (UP5K, "mac16sum", 50, 12, "8", False, 1845, 8, 19),
+    (UP5K, "mac16", 30, 12, "5", True, 3882, 5, 13),
+    (UP5K, "mac16", 30, 12, "4x2", False, 2205, 8, 14),
+    (UP5K, "mac16", 30, 16, "6", False, 3418, 6, 15),
+    (UP5K, "generic", 20, 8, "4", False, 1200, 4, 8),
+    (HX8K, "booth", 1, 8, "1", False, 1017, 0, 6),
+    (HX8K, "booth", 20, 8, "4", False, 1613, 0, 8),
+    (HX8K, "booth", 20, 8, "11x2", False, 3951, 0, 18),
+    (HX8K, "booth", 20, 8, "11x4", False, 6514, 0, 31),
+    (HX8K, "booth", 20, 8, "21x2/2", False, 6630, 0, 30),
+    (HX8K, "booth", 30, 8, "15x2", False, 5070, 0, 22),
+    (HX8K, "generic", 1, 4, "1", False, 808, 0, 5),
+    (HX8K, "generic", 20, 8, "1", False, 1266, 0, 7),
+    (HX8K, "generic", 20, 8, "4", False, 1949, 0, 8),
+    (HX8K, "generic", 20, 12, "4", False, 3407, 0, 10),
+    (ULX3S, "mult18", 20, 8, "1", False, 940, 1, 5),
+    (ULX3S, "mult18", 50, 8, "26", False, 2084, 26, 10),
+    (ULX3S, "mult18", 50, 8, "14x2/2", False, 1968, 28, 14),
+    (ULX3S, "mult18", 320, 8, "27", False, 2536, 27, 53),
+    (ULX3S, "mult18", 15, 12, "16x3/3", True, 7094, 48, 26),
+    (ULX3S, "mult18", 30, 12, "8", True, 3068, 8, 7),
+    (ULX3S, "mult18", 20, 16, "11x2*3", False, 2874, 22, 16),
+    (ULX3S, "mult18", 50, 16, "17", False, 2871, 17, 13),
+    (ULX3S, "generic", 20, 8, "4", False, 1032, 4, 5),
+    (LARGE, "mult18", 50, 8, "51x3/3*2", False, 5675, 153, 43),
 ]
 
 
-@pytest.mark.parametrize(("board", "form", "units", "bits", "lanes", "leaky", "logic", "dsps", "rams"), RECORDED)
-def test_estimate_against_recorded_builds(board, form, units, bits, lanes, leaky, logic, dsps, rams):
-    need = needed(Shape.of(make_network(units, bits, leaky)), BOARDS[board], lanes, FORMS[form])
+@pytest.mark.parametrize(("board", "form", "units", "bits", "tiling", "leaky", "logic", "dsps", "rams"), RECORDED)
+def test_estimate_against_recorded_builds(board, form, units, bits, tiling, leaky, logic, dsps, rams):
+    need = needed(Shape.of(make_network(units, bits, leaky)), BOARDS[board], Tiling.of(tiling), FORMS[form])
     assert 0.95 * logic <= need.logic <= 1.15 * logic
     assert need.dsps == dsps
     assert rams <= need.rams <= rams + 1
@@ -102,7 +116,8 @@ def test_given_form_is_kept(form):
 def test_two_lanes_share_a_block():
     plan = fit(Shape.typical(50, 8), UP5K, 16)
     assert (plan.form, plan.needed.dsps) == ("mac8x8", 8)
-    assert fit(Shape.typical(50, 8), UP5K).lanes == 13  # four tiles, as with 16
+    assert fit(Shape.typical(50, 8), UP5K, 13).needed.dsps == 7
+    assert fit(Shape.typical(50, 8), UP5K).tiling.lanes <= 16
 
 
 @pytest.mark.parametrize(
@@ -124,22 +139,46 @@ def test_memory_blocks(width, depth, shapes, blocks):
     assert memory_blocks(width, depth, shapes) == blocks
 
 
-@pytest.mark.parametrize("board", BOARDS)
-@pytest.mark.parametrize("bits", [8, 16])
-def test_chosen_lanes_are_the_fastest_that_fit_and_no_more_than_that_takes(board, bits):
-    shape = Shape.typical(30, bits)
+def allowed(shape, form, most):
+    """Every tiling of up to so many lanes that a network of this shape can have."""
+    for rows in range(1, shape.rows + 1):
+        for cols in range(1, min(shape.cols, form.columns, most // rows) + 1):
+            for drains in range(1, cols + 1):
+                if cols % drains == 0 and (rows == shape.rows or rows % drains == 0):
+                    yield Tiling(rows, cols, drains)
+
+
+@pytest.mark.parametrize("board", [UP5K, HX8K, "ulx3s_12f", LARGE])
+@pytest.mark.parametrize(("units", "bits"), [(5, 8), (13, 8), (20, 12), (30, 16)])
+def test_chosen_tiling_is_the_fastest_that_fits_and_has_no_more_lanes_than_that_takes(board, units, bits):
+    """Of all, by force. No device has 160 multipliers, or logic for as many lanes."""
+    shape = Shape.typical(units, bits)
     plan = fit(shape, board)
-    cycles = shape.step_cycles(plan.lanes)
     form = FORMS[plan.form]
-    fitting = [n for n in range(1, shape.rows + 1) if shortage(shape, BOARDS[board], n, form) is None]
-    assert cycles == min(shape.step_cycles(n) for n in fitting)
-    assert plan.lanes == min(n for n in fitting if shape.step_cycles(n) == cycles)
+    fitting = [t for t in allowed(shape, form, 160) if shortage(shape, BOARDS[board], t, form) is None]
+    cycles = {t: shape.schedule(t, form).cycles_per_step for t in fitting}
+    assert plan.schedule.cycles_per_step == min(cycles.values())
+    equal = [t for t in fitting if cycles[t] == min(cycles.values())]
+    assert (plan.tiling.lanes, plan.tiling.drains) == min((t.lanes, t.drains) for t in equal)
     assert plan.needed.dsps <= plan.available.dsps
     assert plan.needed.rams <= plan.available.rams
 
 
-def test_given_lanes_are_kept():
-    assert fit(make_network(20, 8), UP5K, 3).lanes == 3
+@pytest.mark.parametrize("lanes", [3, "3", "3x2", Tiling(2, 4, 2), "4x2/2*3"])
+def test_given_lanes_are_kept(lanes):
+    assert fit(make_network(20, 8), UP5K, lanes).tiling == Tiling.of(lanes)
+
+
+@pytest.mark.parametrize("lanes", [None, "21x2/2", "21x2/2*3"])
+def test_sequences_are_planned_and_fill_the_wait(lanes):
+    q = make_network(20, 8)
+    plan = fit(q, LARGE, lanes, sequences=3)
+    assert plan.tiling.sequences == plan.schedule.tiling.sequences == 3
+    one = fit(q, LARGE, replace(plan.tiling, sequences=1))
+    assert plan.schedule.cycles_per_step < one.schedule.cycles_per_step
+    assert plan.needed.rams >= one.needed.rams
+    enough = fit(q, LARGE, one.tiling, sequences=one.schedule.filling_sequences).schedule
+    assert enough.stall == enough.input_stall < one.schedule.stall
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -179,13 +218,34 @@ def test_too_many_lanes_says_how_many_fit():
         fit(make_network(40, 8), HX8K, 40)
 
 
-@pytest.mark.parametrize("lanes", [0, 22, -1])
-def test_impossible_lanes(lanes):
-    with pytest.raises(ValueError, match=f"lanes must lie in 1 to 21, the rows of this network, not {lanes}"):
+@pytest.mark.parametrize(
+    ("lanes", "message"),
+    [
+        (0, "lanes must be at least 1, not 0"),
+        (-1, "lanes must be at least 1, not -1"),
+        (22, "lanes must lie in 1 to 21, the rows of this network, not 22"),
+        ("2x23", "columns of lanes must lie in 1 to 22, the columns of this network, not 23"),
+        ("2x3/2", "drains must divide the 3 columns of lanes; 2 do not"),
+        ("3x2/2", "drains must divide the 3 rows of lanes; 2 do not"),
+        ("two", r"lanes must be like 8, 8x2 \(rows x columns\) or 51x3/3\*2 \(drains, sequences\); not 'two'"),
+        ("2*0", "sequences must be at least 1, not 0"),
+    ],
+)
+def test_impossible_lanes(lanes, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
         fit(make_network(20, 8), UP5K, lanes)
 
 
-@pytest.mark.parametrize("lanes", [True, 2.0, "3"])
+def test_impossible_columns_and_sequences():
+    with pytest.raises(ValueError, match=r"^lane form mac16sum takes 1 column of lanes, not 2$"):
+        fit(make_network(20, 8), UP5K, "2x2", "mac16sum")
+    with pytest.raises(ValueError, match=r"^lanes 2\*3 have 3 sequences already, and cannot have 2$"):
+        fit(make_network(20, 8), UP5K, "2*3", sequences=2)
+    with pytest.raises(ValueError, match=r"^sequences must be at least 1, not 0$"):
+        fit(make_network(20, 8), UP5K, sequences=0)
+
+
+@pytest.mark.parametrize("lanes", [True, 2.0])
 def test_lanes_that_are_no_number(lanes):
     with pytest.raises(TypeError, match="lanes must be an integer"):
         fit(make_network(20, 8), UP5K, lanes)
@@ -195,7 +255,7 @@ def test_overview():
     rows = summaries(everything=True)
     assert [row.name for row in rows if row.buildable] == list(BOARDS)
     assert rows[0].to_dict()["largest"] == {"8": largest_units(UP5K, 8), "16": largest_units(UP5K, 16)}
-    assert rows[0].to_dict()["lanes"] == {"8": fit(Shape.typical(50, 8), UP5K).lanes, "16": 8}
+    assert rows[0].to_dict()["lanes"] == {"8": fit(Shape.typical(50, 8), UP5K).tiling.lanes, "16": 8}
     carrying = summaries()
     assert carrying == [row for row in rows if row.refused is None]
     assert boards_table(rows).row_count == len(carrying)
@@ -214,10 +274,19 @@ def test_overview_has_the_boards_without_a_file():
         assert rows[name].largest == rows[like].largest
     assert (rows["fomu_pvt"].device, rows["butterstick"].device) == ("iCE40UP5K-UWG30", "LFE5UM5G-85F-8BG381")
     assert {rows[name].clock_hz for name in ("fomu_pvt", "butterstick")} == {48_000_000, 30_000_000}
-    assert "cells needed" in rows["icestick"].refused
-    assert rows["icestick"].largest == {8: 0, 16: 0}
+    assert 0 < rows["icestick"].largest[8] < 20
+    assert rows["icestick"].largest[16] == 0
     assert "too far off" in rows["upduino_v1"].refused
     assert not any(name.startswith(("machxo", "tinyfpga_ax")) for name in rows)  # other families of the same maker
+
+
+def test_too_small_a_device_is_refused():
+    small = replace(BOARDS["tinyfpga_bx"], name="small", part=ice40("iCE40LP384", "CM49"))
+    assert re.fullmatch(r"\d+ block RAMs needed, 0 available", _summary(small).refused)
+    resources = Resources(logic=900, dsps=0, rams=32)
+    small = replace(small, part=replace(small.part, resources=resources))
+    assert re.fullmatch(r"\d+ logic cells needed, 828 usable of 900 available", _summary(small).refused)
+    assert _summary(small).largest == {8: 0, 16: 0}
 
 
 @pytest.mark.parametrize(
@@ -248,8 +317,11 @@ def test_parts_agree_with_the_platforms_of_amaranth(board):
         assert clock.frequency == board.clock_hz
 
 
-def test_hundred_units_of_nine_bits_fit_the_icebreaker_with_a_linear_table():
+def test_ninety_nine_units_of_nine_bits_fit_the_icebreaker_with_a_linear_table():
+    """The largest of them: all block RAMs are in use."""
     table = design("tanh", 8, Format(9, 8), "linear")
-    shape = Shape(100, 1, 1, 9, 9, 23, 9, 9, table)
+    shape = Shape(99, 1, 1, 9, 9, 23, 9, 9, table)
     plan = fit(shape, UP5K)
-    assert (plan.form, plan.lanes, plan.needed.rams) == ("mac16sum", 7, 30)
+    assert (plan.form, plan.tiling.lanes, plan.needed.rams) == ("mac16sum", 5, 30)
+    with pytest.raises(DoesNotFitError, match=r"block RAMs needed, 30 available; 99 units fit"):
+        fit(replace(shape, units=100), UP5K)

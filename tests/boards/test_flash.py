@@ -20,6 +20,7 @@ from autapse_boards import flash as module
 from autapse_boards.flash import Loading, check, load, plan
 from autapse_boards.programmers import COMMANDS
 from autapse_hw.system import identity_of
+from autapse_hw.tiling import Tiling
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def folder(tmp_path):
         names = {f: None for f in Report.__dataclass_fields__}
         report = {**names, "board": board, "files": {"bitstream": "top.bin"}, "lanes": 2, "clock_hz": 48e6}
         report |= {"critical_path": [], "attempts": [], "resources": {}, "limits": [], "baud": 1_000_000, **changes}
-        (tmp_path / "report.json").write_text(json.dumps({"format": "autapse-build", "version": 2, **report}))
+        (tmp_path / "report.json").write_text(json.dumps({"format": "autapse-build", "version": 3, **report}))
         return tmp_path
 
     return write
@@ -151,7 +152,7 @@ def q():
 
 def test_waits_for_the_port_and_for_the_built_device(folder, q):
     at = folder("icebreaker", model_hash=q.model_hash().hex(), baud=3_000_000)
-    transport = _Answering(identity_of(q, 2, 48e6), silent=2)
+    transport = _Answering(identity_of(q, Tiling(2), 48e6), silent=2)
     assert check(at, "/dev/ttyUSB1", connect=transport) == transport.identity
     assert transport.opened == [("/dev/ttyUSB1", 3_000_000)] * 3
 
@@ -167,7 +168,7 @@ def test_waits_for_the_port_and_for_the_built_device(folder, q):
 def test_another_device_is_refused(folder, q, changes, message):
     at = folder("icebreaker", model_hash=q.model_hash().hex())
     with pytest.raises(AutapseError, match=message):
-        check(at, "P", connect=_Answering(replace(identity_of(q, 2, 48e6), **changes)))
+        check(at, "P", connect=_Answering(replace(identity_of(q, Tiling(2), 48e6), **changes)))
 
 
 def test_port_that_never_comes(folder, tmp_path):

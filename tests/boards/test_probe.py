@@ -21,14 +21,14 @@ def test_rows_are_inner_products(form):
     m = Module()
     weights = [Signal(signed(8), name=f"w{c}") for c in range(COLUMNS)]
     operands = [Signal(signed(8), name=f"v{c}") for c in range(COLUMNS)]
-    ((value, carry),) = PROBE_FORMS[form].rows(m, [list(weights)], list(operands))
+    (total,) = PROBE_FORMS[form].rows(m, [list(weights)], list(operands))
     seen = []
 
     async def drive(ctx):
         for row, column in zip(w.tolist() + [[0] * COLUMNS] * 8, v.tolist() + [[0] * COLUMNS] * 8, strict=True):
             for signal, code in zip(weights + operands, row + column, strict=True):
                 ctx.set(signal, code)
-            seen.append(ctx.get(value.as_signed()) + (0 if carry is None else ctx.get(carry)))
+            seen.append(ctx.get(total.value.as_signed()) + (0 if total.carry is None else ctx.get(total.carry)))
             await ctx.tick()
 
     simulator = Simulator(m)

@@ -19,6 +19,7 @@ from autapse_boards.build import usable_rates
 from autapse_boards.contents import Design
 from autapse_boards.flow import Flow
 from autapse_boards.tools import Tool
+from autapse_hw.tiling import Tiling
 
 LANES = {"icebreaker": ("mac8x8", 4), "ulx3s_12f": ("mult18", 4)}
 
@@ -52,14 +53,27 @@ def make_pair(units=6, bits=8, h0=False, **changes):
     return first, second
 
 
+_ELABORATED = {}
+
+
+def elaborated(flow, clocking, folder):
+    """Elaborate into `folder`, each design once."""
+    key = (flow.q.model_hash(), flow.board.name, flow.form)
+    if key not in _ELABORATED:
+        flow.elaborate(clocking, folder)
+        _ELABORATED[key] = contents_of(folder)
+    for name, data in _ELABORATED[key].items():
+        (folder / name).write_bytes(data)
+
+
 def make_build(folder, q, board="icebreaker", form=None, files=()):
     """A folder as a build leaves it, but that nothing was placed: each block RAM stands where we say."""
     folder.mkdir()
     board = BOARDS[board]
     form, lanes = (LANES[board.name][0] if form is None else form), LANES[board.name][1]
-    flow = Flow(q, board, lanes, form, lambda line: None)
+    flow = Flow(q, board, Tiling(lanes), form, lambda line: None)
     clocking = usable_rates(board, 40e6)[0]
-    flow.elaborate(clocking, folder)
+    elaborated(flow, clocking, folder)
     design = Design.read((folder / "top.il").read_text(), board.family)
     places, text, cells = {}, [".comment ours", ""], {}
     for number, (path, contents) in enumerate(design.contents.items()):
@@ -73,10 +87,16 @@ def make_build(folder, q, board="icebreaker", form=None, files=()):
     (folder / "top.bin").write_text("a bitstream")
     q.save(folder / "q.npz")
     values = {field.name: 0 for field in dataclasses.fields(Report)}
-    values |= {"board": board.name, "lanes": lanes, "lane_form": form, "model_hash": q.model_hash().hex()}
-    values |= {"clock_hz": float(clocking.frequency), "critical_path": (), "attempts": (), "resources": {}}
+    values |= {"board": board.name, "lanes": lanes, "tiling": str(lanes), "lane_form": form}
+    values |= {
+        "model_hash": q.model_hash().hex(),
+        "clock_hz": float(clocking.frequency),
+        "critical_path": (),
+        "attempts": (),
+        "resources": {},
+    }
     names = {"bitstream": "top.bin", "network": "q.npz", **flow.files}
-    values |= {"seconds": {}, "formats": {}, "overflow_proof": {}, "files": names}
+    values |= {"seconds": {}, "formats": {}, "overflow_proof": {}, "files": names, "limits": (), "clamped_by": None}
     Report(**values).save(folder)
     return folder
 

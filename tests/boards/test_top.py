@@ -17,6 +17,7 @@ from autapse_boards.clock import HOLD_SECONDS, ClockGenerator
 from autapse_boards.pll import NoPll
 from autapse_boards.top import Top
 from autapse_hw.system import StreamRegister, identity_of
+from autapse_hw.tiling import Tiling
 from autapse_hw.uart import divisor_for
 
 BOARD = BOARDS["icebreaker"]
@@ -48,7 +49,7 @@ def q():
 
 def test_frames_through_the_pins(q):
     platform = _Platform()
-    fragment = Fragment.get(Top(q, 2, "generic", BOARD, NoPll(BOARD.clock_hz)), platform)
+    fragment = Fragment.get(Top(q, Tiling(2), "generic", BOARD, NoPll(BOARD.clock_hz)), platform)
     clock, rx, tx = platform.ports[BOARD.clock].i, platform.ports["uart"].rx.i, platform.ports["uart"].tx.o
     inputs = np.random.default_rng(4).integers(-127, 128, size=(4, 2))
     answers = []
@@ -89,7 +90,7 @@ def test_frames_through_the_pins(q):
     simulator.run()
 
     identity, _, *steps, state = answers
-    assert Identity.from_bytes(identity.payload) == identity_of(q, 2, BOARD.clock_hz)
+    assert Identity.from_bytes(identity.payload) == identity_of(q, Tiling(2), BOARD.clock_hz)
     expected = q.run_int(inputs[None])
     assert all(a.command == Command.STEP | ANSWER for a in steps)
     z = [unpack_ints(a.payload, q.outputs, q.formats.z.bits) for a in steps]

@@ -58,6 +58,16 @@ def test_sequences_fill_the_wait(sequences):
         assert s.cycles_per_step == 28  # 26 cycles in which states are written, and 2 inputs
 
 
+@pytest.mark.parametrize("tiling", ["8", "51", "26x2", "51x2/2", "51x3/3", "51x52/52", "17x13/1"])
+def test_filling_sequences_are_the_fewest(tiling):
+    """By trying: with so many nothing waits but for inputs, and with one less a state is waited for."""
+    waits = [schedule(f"{tiling}*{sequences}") for sequences in range(1, 20)]
+    filled = [s.stall == s.input_stall for s in waits]
+    first = filled.index(True)
+    assert all(filled[first:])
+    assert {s.filling_sequences for s in waits} == {first + 1}
+
+
 @pytest.mark.parametrize(
     ("lanes", "error"), [(0, ValueError), (52, ValueError), ("51x53", ValueError), (1.5, TypeError), (True, TypeError)]
 )

@@ -113,6 +113,8 @@ def keras_like(file, layers):
         (["run", "q8.npz", "--inputs", "missing.npy", "-o", "z.npy"], "missing.npy"),
         (["build", "q8.npz", "--board", "arduino", "-o", "out"], "no board 'arduino'; there are icebreaker"),
         (["build", "q8.npz", "--board", "icebreaker", "-o", "out", "--lanes", "99"], "lanes must lie in 1 to 53"),
+        (["build", "q8.npz", "--board", "icebreaker", "-o", "out", "--lanes", "8x2x2"], "lanes must be like 8, 8x2"),
+        (["build", "q8.npz", "--board", "icebreaker", "-o", "out", "--sequences", "0"], "sequences must be at least 1"),
         (["build", "q8.npz", "--board", "icebreaker", "-o", "out", "--form", "mult18"], "mult18"),
     ],
 )

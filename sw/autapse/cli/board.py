@@ -38,6 +38,9 @@ def build(
     ] = None,
     frequency: Annotated[float | None, typer.Option(help="Clock in MHz; the fastest that meets timing.")] = None,
     form: Annotated[str | None, typer.Option(help="Form of the lanes; the best that the board has.")] = None,
+    sequences: Annotated[
+        int | None, typer.Option(help="Independent states in turn, each computed while the others wait.", metavar="N")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the placement.", min=0)] = 1,
     as_json: Json = False,
 ) -> None:
@@ -51,7 +54,9 @@ def build(
     q = read_quantized(file)
     hertz = None if frequency is None else frequency * 1e6
     with working("building", as_json) as say:
-        report = build_network(q, board, output, lanes=lanes, form=form, frequency=hertz, seed=seed, progress=say)
+        report = build_network(
+            q, board, output, lanes=lanes, form=form, sequences=sequences, frequency=hertz, seed=seed, progress=say
+        )
     emit(as_json, report.to_dict(), lambda: report_table(report))
     if not as_json:
         out.print(f"written to {output}")
