@@ -11,6 +11,7 @@ from autapse.activation import Segments
 from autapse.fixed import Format
 from autapse.protocol import COUNTERS_BYTES, IDENTITY_BYTES, SESSION_BYTES, Identity
 from autapse_boards.board import Board, Resources
+from autapse_hw.activation import table_in_logic
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
@@ -82,7 +83,7 @@ def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     tiles, slots = -(-shape.rows // tiling.rows), -(-shape.cols // tiling.cols)
     groups = -(-tiling.rows // tiling.drains)
     result = [(tiling.lanes * shape.weight_bits, tiles * slots), (tiling.drains * shape.acc_bits, tiles * groups)]
-    if (segments := shape.activation.segments) is not None:
+    if (segments := shape.activation.segments) is not None and not table_in_logic(segments):
         result += [(sum(segments.widths), len(segments.c0))] * tiling.drains
     return result
 
@@ -96,8 +97,10 @@ def rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
 
 
 def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the memories that yosys may build of logic: leak, initial state."""
+    """Width and depth of the memories that yosys may build of logic: a small table, leak, initial state."""
     result = []
+    if (segments := shape.activation.segments) is not None and table_in_logic(segments):
+        result += [(sum(segments.widths), len(segments.c0))] * tiling.drains
     if shape.leaky:
         result += [(2 * _LEAK_BITS, -(-shape.units // tiling.drains))] * tiling.drains
     if shape.initial:

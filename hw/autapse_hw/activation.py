@@ -10,6 +10,9 @@ from autapse_hw.arithmetic import delayed, multiply, multiply_latency
 from autapse_hw.memories import Rom
 from autapse_hw.schedule import activation_latency
 
+# Bits of a table that is made of logic: some 50 cells.
+_LOGIC_BITS = 512
+
 
 class ActivationUnit(wiring.Component):
     """y = activation(±magnitude), `latency` cycles later, one a cycle, without stalls.
@@ -82,7 +85,8 @@ class ActivationUnit(wiring.Component):
         widths = s.widths
         coefficients = zip(*(c for c in (s.c0, s.c1, s.c2) if c), strict=True)
         words = [pack(values, widths) for values in coefficients]
-        m.submodules.table = table = Rom(sum(widths), len(words), words, self._memory)
+        kind = "logic" if table_in_logic(s) else self._memory
+        m.submodules.table = table = Rom(sum(widths), len(words), words, kind)
         m.d.comb += table.addr.eq(self.magnitude[s.shift :])
         word = delayed(m, table.data, 2 - table.latency)
         parts, at = [], 0
@@ -104,6 +108,11 @@ class ActivationUnit(wiring.Component):
         total = Signal(unsigned(max(widths[0], widths[1] + s.shift) + 1 - s.guard), reset_less=True)
         m.d.sync += total.eq((delayed(m, c0, product_latency) + product) >> s.guard)
         return total
+
+
+def table_in_logic(s: Segments) -> bool:
+    """Whether a table is so small that it would waste a block RAM."""
+    return sum(s.widths) * len(s.c0) <= _LOGIC_BITS
 
 
 def pack(values: tuple[int, ...], widths: tuple[int, ...]) -> int:

@@ -16,7 +16,7 @@ from amaranth.lib.wiring import In, Out
 from autapse_hw.block_rams import TWIN, dp16kd, dp16kd_twin, fit, ram40
 
 #: Cycles from an address to its word, by kind: a block RAM of an ECP5 takes one more, for its output register.
-LATENCY: Mapping[str, int] = {"generic": 1, "ice40": 1, "ecp5": 2}
+LATENCY: Mapping[str, int] = {"generic": 1, "ice40": 1, "ecp5": 2, "logic": 1}
 
 # Depth and width of a block, the preferred first.
 _SHAPES = {
@@ -118,8 +118,8 @@ class Rom(_Memory):
     init
         The contents, signed or unsigned; words that are not given are 0.
     kind
-        ``generic`` (amaranth's memory, in block RAM), ``ice40`` (SB_RAM40_4K) or ``ecp5`` (DP16KD with output
-        register).
+        ``generic`` (amaranth's memory, in block RAM), ``ice40`` (SB_RAM40_4K), ``ecp5`` (DP16KD with output register),
+        or ``logic`` (as yosys pleases: for very small ones).
 
     Members
     -------
@@ -139,10 +139,9 @@ class Rom(_Memory):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.kind == "generic":
-            m.submodules.memory = memory = Memory(
-                shape=self.width, depth=self.depth, init=self._words, attrs={"rom_style": "block"}
-            )
+        if self.kind not in _SHAPES:
+            attrs = {"rom_style": "block"} if self.kind == "generic" else {}
+            m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=self._words, attrs=attrs)
             port = memory.read_port()
             m.d.comb += [port.en.eq(1), port.addr.eq(self.addr), self.data.eq(port.data)]
             return m

@@ -1,7 +1,7 @@
 """How the lanes are laid over the matrix: rows x columns, and what stands behind them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class Tiling:
                 f"lanes must be like 8, 8x2 (rows x columns) or 51x3/3*2 (drains, sequences); not {value!r}"
             )
         return cls(*(int(part or 1) for part in match.groups()))
+
+    def within(self, rows: int) -> "Tiling":
+        """The same, with no more than so many rows if it has one column: a number of lanes is an upper bound."""
+        return replace(self, rows=min(self.rows, rows)) if self.cols == 1 else self
 
     @property
     def lanes(self) -> int:

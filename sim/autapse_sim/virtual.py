@@ -91,7 +91,7 @@ class VirtualBoard:
         divisor: int = DIVISOR,
         progress: Progress | None = None,
     ) -> None:
-        tiling = Tiling.of(lanes)
+        tiling = Tiling.of(lanes).within(q.units + q.outputs)
         self.q = q
         self.divisor = divisor
         self._tell = progress or (lambda message: None)

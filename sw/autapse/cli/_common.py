@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,8 +46,7 @@ def read_lanes(lanes: str, q: QuantizedNetwork) -> Tiling:
     """The tiling that `lanes` means; of a plain number of lanes no more than the network has rows."""
     from autapse_hw.tiling import Tiling
 
-    tiling = Tiling.of(lanes)
-    return replace(tiling, rows=min(tiling.rows, q.units + q.outputs)) if tiling.cols == 1 else tiling
+    return Tiling.of(lanes).within(q.units + q.outputs)
 
 
 @contextmanager
