@@ -71,7 +71,7 @@ def test_bad_arguments():
         Rom(0, 4, [], "generic")
     with pytest.raises(ValueError, match="the depth of a memory must be at least 1, not -2"):
         blocks(3, -2, "ecp5")
-    with pytest.raises(ValueError, match="one of generic, ice40, ecp5; not 'xilinx'"):
+    with pytest.raises(ValueError, match="one of generic, ice40, ecp5, logic; not 'xilinx'"):
         Ram(3, 4, [], "xilinx")
     with pytest.raises(ValueError, match="a memory of 2 words cannot hold 3"):
         Rom(3, 2, [1, 2, 3], "ice40")
