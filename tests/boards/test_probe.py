@@ -21,7 +21,8 @@ def test_rows_are_inner_products(form):
     m = Module()
     weights = [Signal(signed(8), name=f"w{c}") for c in range(COLUMNS)]
     operands = [Signal(signed(8), name=f"v{c}") for c in range(COLUMNS)]
-    ((value, carry),) = PROBE_FORMS[form].rows(m, [list(weights)], list(operands))
+    (number,) = PROBE_FORMS[form].rows(m, [list(weights)], list(operands))
+    value, carry = number.value, number.carry
     seen = []
 
     async def drive(ctx):
