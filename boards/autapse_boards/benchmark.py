@@ -24,7 +24,7 @@ from autapse_boards.board import get_board
 from autapse_boards.build import usable_rates
 from autapse_boards.fit import Plan, fit
 from autapse_boards.flow import Flow
-from autapse_boards.limits import lowest
+from autapse_boards.limits import Limit, lowest
 from autapse_boards.report import Hop, Use
 from autapse_boards.timing import Timing
 from autapse_boards.tools import Progress
@@ -73,7 +73,7 @@ class Clocks:
     timing_hz
         Of each seed, nextpnr's alone.
     clamped_by, no_figure_for
-        The block whose limit lowered one of them, and the blocks for which the data sheet has no limit.
+        The limit that lowered one of them, and the blocks for which the data sheet has none.
     resources
         Used and available.
     critical_path
@@ -82,7 +82,7 @@ class Clocks:
 
     fmax_hz: tuple[float, ...]
     timing_hz: tuple[float, ...]
-    clamped_by: str | None
+    clamped_by: Limit | None
     no_figure_for: tuple[str, ...]
     resources: Mapping[str, Use]
     critical_path: tuple[Hop, ...]
@@ -95,7 +95,7 @@ class Clocks:
         return cls(
             tuple(t.allowed_hz for t in timings),
             tuple(t.fmax_hz for t in timings),
-            limit.block if limit is not None and any(t.allowed_hz < t.fmax_hz for t in timings) else None,
+            limit if any(t.allowed_hz < t.fmax_hz for t in timings) else None,
             tuple(limit.block for limit in middle.limits if limit.hz is None),
             middle.resources,
             middle.path,
