@@ -1,7 +1,8 @@
 """The bare datapath of lanes in logic: weight memory, lanes, running sums, drain chain and ring, one pin; nothing else.
 
 ``python -m autapse_boards.probe booth --rows 17 --columns 2`` prints what the form takes of an iCE40 HX8K, and its
-clock for some seeds: the bar for a whole design.
+clock for some seeds. With ``--board icebreaker`` it builds a form of the core for the device of that board, by
+:mod:`autapse_boards.bare`: the bar for a whole design.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
 
 from autapse.errors import AutapseError
+from autapse_boards.bare import Bare, place_bare
+from autapse_boards.board import Board, get_board
 from autapse_boards.flow import plain_names
 from autapse_boards.hx8k_evn import HX8K_EVN
 from autapse_boards.probe_forms import PROBE_FORMS
 from autapse_boards.timing import read_timing
 from autapse_boards.tools import find, run
 from autapse_hw.arithmetic import delayed, registered
+from autapse_hw.lanes import FORMS, get_form
 from autapse_hw.lanes.accumulator import running_sum
+from autapse_hw.tiling import Tiling
 
 _DEPTH = 200  # words of the memories; more than the columns of 50 units, and too many for logic
 
@@ -150,10 +155,25 @@ def measure(probe: Probe, folder: Path, seeds: list[int], options: str = "", tar
     )
 
 
+def measure_bare(bare: Bare, board: Board, folder: Path, seeds: list[int], target_mhz: float = 120.0) -> str:
+    """The same in a line for a form of the core on the device of a board; clocks within the data sheet's limits."""
+    timings, _ = place_bare(bare, board.part, folder, seeds, target_mhz * 1e6)
+    clocks = [timing.allowed_hz / 1e6 for timing in timings]
+    lanes, middle = bare.tiling.lanes, float(np.median(clocks))
+    uses = ", ".join(f"{use.used} {name}" for name, use in timings[0].resources.items())
+    return (
+        f"{bare.form.name} {bare.tiling} on {board.device}: {lanes} products a cycle, {uses}; "
+        f"{', '.join(f'{clock:.1f}' for clock in clocks)} MHz; {lanes * middle / 1000:.2f} GMAC/s"
+    )
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m autapse_boards.probe", description=__doc__)
-    parser.add_argument("form", choices=PROBE_FORMS)
+    parser.add_argument("form", choices=sorted({*PROBE_FORMS, *FORMS}))
+    parser.add_argument("--board", help="build this form of the core, not that of the probe")
+    parser.add_argument("--bits", type=int, default=8, help="of weights and operands, with --board")
+    parser.add_argument("--sum-bits", type=int, default=20, help="with --board")
     parser.add_argument("--rows", type=int, default=17)
     parser.add_argument("--columns", type=int, default=1)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
@@ -162,6 +182,11 @@ def main() -> None:
     args = parser.parse_args()
     folder = args.out / f"{args.form}_{args.rows}x{args.columns}{args.yosys.replace(' ', '')}"
     try:
+        if args.board is not None:
+            tiling, lengths = Tiling(args.rows, args.columns), (args.bits, args.bits, args.sum_bits)
+            bare = Bare(get_form(args.form), tiling, *lengths, _DEPTH)
+            print(measure_bare(bare, get_board(args.board), folder, args.seeds), flush=True)
+            return
         print(measure(Probe(args.form, args.rows, args.columns), folder, args.seeds, args.yosys), flush=True)
     except (AutapseError, ValueError) as error:
         sys.exit(f"probe: {error}")

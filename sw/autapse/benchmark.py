@@ -114,18 +114,23 @@ def host_benchmark(
     if kernel == "auto":
         kernel = "numpy" if compiled_kernel() is None else "compiled"
     rng = np.random.default_rng(seed)
-    net = Network(
+    net = random_network(rng, units, inputs, outputs)
+    speeds: list[HostSpeed] = []
+    for batch in batches:
+        x = rng.uniform(-1.0, 1.0, (batch, steps or max(200, 2000 // batch), inputs))
+        speeds += _measure(net, x, bits, kernel, threads, repetitions)
+    return HostBenchmark(units, inputs, outputs, repetitions, threads, tuple(speeds))
+
+
+def random_network(rng: np.random.Generator, units: int = 50, inputs: int = 2, outputs: int = 1) -> Network:
+    """The tanh network that all benchmarks measure: orthogonal recurrent weights, the others normal."""
+    return Network(
         np.linalg.qr(rng.normal(size=(units, units)))[0],
         rng.normal(size=(units, inputs)),
         0.1 * rng.normal(size=units),
         rng.normal(size=(outputs, units)) / np.sqrt(units),
         rng.normal(size=outputs),
     )
-    speeds: list[HostSpeed] = []
-    for batch in batches:
-        x = rng.uniform(-1.0, 1.0, (batch, steps or max(200, 2000 // batch), inputs))
-        speeds += _measure(net, x, bits, kernel, threads, repetitions)
-    return HostBenchmark(units, inputs, outputs, repetitions, threads, tuple(speeds))
 
 
 def _measure(

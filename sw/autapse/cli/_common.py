@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from autapse.errors import AutapseError, FileFormatError
@@ -101,7 +101,9 @@ def working(what: str, quiet: bool = False) -> Iterator[Callable[[str], None]]:
         yield lambda message: err.print(f"{what}: {message}", markup=False, soft_wrap=True)
 
 
-def emit(as_json: bool, data: Mapping[str, Any], table: Table | Callable[[], Table] | None = None) -> None:
+def emit(
+    as_json: bool, data: Mapping[str, Any], table: RenderableType | Callable[[], RenderableType] | None = None
+) -> None:
     """Print `data` as JSON, or the table made for a person."""
     if as_json:
         print(json.dumps(data, indent=2))

@@ -1,0 +1,158 @@
+"""The bare datapath of a lane form: weight memory, lanes, drain chains, one pin; no sequencer but a counter.
+
+The bar for a whole design with the same lanes: the same forms, word lengths, memories, device and tools, and nothing
+else on the chip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+from numpy.typing import NDArray
+
+from autapse_boards.flow import place_route, plain_names, router, synthesise
+from autapse_boards.limits import limits
+from autapse_boards.parts import Part
+from autapse_boards.timing import Timing, read_timing
+from autapse_boards.tools import Progress, find
+from autapse_hw.arithmetic import delayed, delayed_flag, registered
+from autapse_hw.lanes import LaneForm
+from autapse_hw.lanes.accumulator import segment_widths
+from autapse_hw.memories import Rom
+from autapse_hw.tiling import Tiling
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A bare datapath.
+
+    Attributes
+    ----------
+    form, tiling
+        The lanes, and the chains behind them: `tiling.drains`.
+    weight_bits, operand_bits, acc_bits
+        Word lengths.
+    words
+        Of the weight memory: tiles * slots of the design that it is compared with. After so many cycles the sums are
+        loaded into the chains; at least as many as a chain is long.
+    """
+
+    form: LaneForm
+    tiling: Tiling
+    weight_bits: int
+    operand_bits: int
+    acc_bits: int
+    words: int
+
+    def __post_init__(self) -> None:
+        if (short := self.form.shortage(self.weight_bits, self.operand_bits, self.acc_bits)) is not None:
+            raise ValueError(short)
+        if self.tiling.cols > self.form.columns:
+            raise ValueError(f"lane form {self.form.name} takes {self.form.columns} column of lanes, not more")
+        if self.words < self.groups:
+            raise ValueError(f"words must be at least {self.groups}, the length of a chain, not {self.words}")
+
+    @property
+    def groups(self) -> int:
+        """Length of a chain."""
+        return -(-self.tiling.rows // self.tiling.drains)
+
+    def codes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Random weights (words, rows, cols) and operands (words, cols), symmetric."""
+        rng, t = np.random.default_rng(1), self.tiling
+        w, v = (1 << (bits - 1) for bits in (self.weight_bits, self.operand_bits))
+        return rng.integers(1 - w, w, (self.words, t.rows, t.cols)), rng.integers(1 - v, v, (self.words, t.cols))
+
+
+class Datapath(wiring.Component):
+    """The circuit.
+
+    Members
+    -------
+    o : Out(1)
+        Parity of the words at the heads of the chains, some cycles later: it depends on every bit of every sum.
+
+    Attributes
+    ----------
+    heads : Signal
+        Those words, by drain, lowest first.
+    """
+
+    o: Signal
+
+    def __init__(self, bare: Bare) -> None:
+        self.bare = bare
+        self.heads = Signal(bare.tiling.drains * bare.acc_bits)
+        super().__init__({"o": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        # As in the core: the weights' address takes the registers that the operands have behind their memory; the sums
+        # go into the chains segment by segment, a cycle apart.
+        b, form, t = self.bare, self.bare.form, self.bare.tiling
+        m = Module()
+        w, v = b.codes()
+        m.submodules.weights = weights = _rom(w, b.weight_bits, form.memory)
+        m.submodules.operands = operands = _rom(v, b.operand_bits, form.memory)
+        segments = form.segments(b.acc_bits)
+        m.submodules.bank = bank = form.bank(t.rows, t.cols, b.weight_bits, b.operand_bits, b.acc_bits, segments)
+        # The counter must not be what limits the clock: it wraps by a flag that is a register.
+        count, last, load = Signal(range(b.words)), Signal(), Signal()
+        m.d.sync += [count.eq(count + 1), last.eq(count == max(0, b.words - 2)), load.eq(last)]
+        with m.If(last):
+            m.d.sync += count.eq(0)
+        m.d.comb += [
+            operands.addr.eq(count),
+            weights.addr.eq(delayed(m, count, form.broadcast)),
+            bank.w.eq(weights.data),
+            bank.v.eq(delayed(m, operands.data, form.broadcast)),
+            bank.enable.eq(1),
+            self.heads.eq(Cat(_chain(m, b, bank.sums, range(a, t.rows, t.drains), load) for a in range(t.drains))),
+        ]
+        bits: Value = self.heads
+        while len(bits) > 1:
+            bits = delayed(m, Cat(bits[k : k + 4].xor() for k in range(0, len(bits), 4)), 1)
+        m.d.comb += self.o.eq(bits)
+        return m
+
+
+def _rom(codes: NDArray[np.int64], bits: int, memory: str) -> Rom:
+    """A word for each row of `codes`, its first code lowest."""
+    rows = codes.reshape(len(codes), -1).tolist()
+    mask = (1 << bits) - 1
+    words = [sum((code & mask) << (k * bits) for k, code in enumerate(row)) for row in rows]
+    return Rom(len(rows[0]) * bits, len(rows), words, memory)
+
+
+def _chain(m: Module, b: Bare, sums: Value, rows: range, load: Value) -> Value:
+    """Registers that take the sums of `rows` and shift them, the first first; returns the head, segments aligned."""
+    segments, pieces, at = b.form.segments(b.acc_bits), [], 0
+    for k, bits in enumerate(segment_widths(b.acc_bits, segments)):
+        word: Value | int = 0
+        for row in reversed(rows):
+            word = registered(m, Mux(load, sums.word_select(row, b.acc_bits)[at : at + bits], word)[:bits])
+        pieces.append(delayed(m, Value.cast(word), segments - 1 - k))
+        load, at = delayed_flag(m, load, 1), at + bits
+    return Cat(*pieces)
+
+
+def place_bare(
+    bare: Bare, part: Part, folder: Path, seeds: range | list[int], target_hz: float, tell: Progress | None = None
+) -> tuple[list[Timing], float]:
+    """Build it in `folder`, which is made; what each seed achieves, and the seconds of the tools."""
+    from amaranth.back import rtlil  # type: ignore[attr-defined]  # not in the stubs
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "top.il").write_text(plain_names(rtlil.convert(Datapath(bare), name="top")))
+    seconds = synthesise(find("yosys"), part, bare.form.name, folder, tell)
+    nextpnr, timings = find(f"nextpnr-{part.family}"), []
+    options = ["--freq", f"{target_hz / 1e6:.3f}", *router(part, bare.tiling.lanes)]
+    options += ["--lpf-allow-unconstrained"] * (part.family == "ecp5")
+    for seed in seeds:
+        seconds += place_route(nextpnr, part, seed, options, folder, tell)
+        timings.append(read_timing(folder / "timing.json", part.family, limits(part, folder / "top.json")))
+    return timings, seconds

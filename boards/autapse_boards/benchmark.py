@@ -1,0 +1,320 @@
+"""What the reference devices reach: the whole top of one network, beside the bare datapath of the same lanes.
+
+docs/performance.md has the figures, and what limits each.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from autapse.benchmark import random_network
+from autapse.errors import AutapseError
+from autapse.quantize import quantize
+from autapse.quantized import QuantizedNetwork
+from autapse_boards.bare import Bare, place_bare
+from autapse_boards.board import get_board
+from autapse_boards.build import usable_rates
+from autapse_boards.fit import Plan, fit
+from autapse_boards.flow import Flow
+from autapse_boards.limits import Limit, lowest
+from autapse_boards.report import Hop, Use
+from autapse_boards.timing import Timing
+from autapse_boards.tools import Progress
+from autapse_hw.lanes import FORMS
+from autapse_hw.tiling import Tiling
+
+#: Counts the cycles of a step of a network on lanes of a tiling and form, by simulation.
+Count = Callable[[QuantizedNetwork, str, str], int | None]
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is measured: `bits` of weight, operand and state; lanes and form as in :func:`autapse_boards.build`.
+
+    `long` ones are measured only when they are named.
+    """
+
+    name: str
+    device: str
+    board: str
+    bits: int
+    form: str | None = None
+    lanes: str | None = None
+    long: bool = False
+
+
+#: The reference points. Several may share a device.
+POINTS = (
+    Point("up5k-8", "up5k", "icebreaker", 8, "mac8x8", "8x2"),
+    Point("up5k-16", "up5k", "icebreaker", 16, "mac16", "8"),
+    Point("hx8k-15x2", "hx8k", "ice40_hx8k_b_evn", 8, "booth", "15x2"),
+    Point("hx8k-fit", "hx8k", "ice40_hx8k_b_evn", 8),
+    Point("ecp5-25f-16", "ecp5-25f", "ulx3s_25f", 16, "mult18", "28"),
+    Point("ecp5-85f-16", "ecp5-85f", "ulx3s_85f", 16, "mult18", "51x3/3", long=True),
+)
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """What the seeds reached, in Hz.
+
+    Attributes
+    ----------
+    fmax_hz
+        Of each seed: nextpnr's, or the data sheet's limit where that is lower.
+    timing_hz
+        Of each seed, nextpnr's alone.
+    clamped_by, no_figure_for
+        The limit that lowered one of them, and the blocks for which the data sheet has none.
+    resources
+        Used and available.
+    critical_path
+        The slowest path of the median seed, the slower one of two.
+    """
+
+    fmax_hz: tuple[float, ...]
+    timing_hz: tuple[float, ...]
+    clamped_by: Limit | None
+    no_figure_for: tuple[str, ...]
+    resources: Mapping[str, Use]
+    critical_path: tuple[Hop, ...]
+
+    @classmethod
+    def of(cls, timings: Sequence[Timing]) -> Clocks:
+        """From the timing of each seed."""
+        middle = sorted(timings, key=lambda t: t.allowed_hz)[(len(timings) - 1) // 2]
+        limit = lowest(middle.limits)
+        return cls(
+            tuple(t.allowed_hz for t in timings),
+            tuple(t.fmax_hz for t in timings),
+            limit if any(t.allowed_hz < t.fmax_hz for t in timings) else None,
+            tuple(limit.block for limit in middle.limits if limit.hz is None),
+            middle.resources,
+            middle.path,
+        )
+
+    @property
+    def median_hz(self) -> float:
+        """Of the seeds."""
+        return median(self.fmax_hz)
+
+    @property
+    def best_hz(self) -> float:
+        """Of the seeds."""
+        return max(self.fmax_hz)
+
+
+@dataclass(frozen=True)
+class DeviceSpeed:
+    """One point, measured. Speeds are at the median clock, with inputs waiting.
+
+    Attributes
+    ----------
+    name, device, board, form, tiling
+        The point, and its lanes.
+    weight_bits, operand_bits, acc_bits
+        Word lengths.
+    cycles_per_step, counted_cycles
+        By the formula; as counted in simulation, None if that was not wanted.
+    useful_products
+        Elements of the matrices.
+    target_hz, seeds
+        Given to place-and-route: the clock, the same for both designs, and the seeds.
+    top, bare
+        Clocks of the whole top, and of the bare datapath.
+    seconds
+        Of each stage, all seeds together; ``bare`` of all the tools for the bare datapath, ``count`` of the simulation.
+    tools
+        Versions.
+    """
+
+    name: str
+    device: str
+    board: str
+    form: str
+    tiling: Tiling
+    weight_bits: int
+    operand_bits: int
+    acc_bits: int
+    cycles_per_step: int
+    counted_cycles: int | None
+    useful_products: int
+    target_hz: float
+    seeds: tuple[int, ...]
+    top: Clocks
+    bare: Clocks
+    seconds: Mapping[str, float]
+    tools: Mapping[str, str]
+
+    @property
+    def lane_efficiency(self) -> float:
+        """Useful products over lanes times cycles."""
+        return self.useful_products / (self.tiling.lanes * self.cycles_per_step)
+
+    @property
+    def ratio(self) -> float:
+        """Clock of the top over that of the bare datapath."""
+        return self.top.median_hz / self.bare.median_hz
+
+    @property
+    def steps_per_second(self) -> float:
+        """Of all sequences together."""
+        return self.top.median_hz / self.cycles_per_step
+
+    @property
+    def step_seconds(self) -> float:
+        """From a step of a sequence to its next."""
+        return self.tiling.sequences / self.steps_per_second
+
+    @property
+    def peak_macs(self) -> float:
+        """Products a second, of all lanes."""
+        return self.tiling.lanes * self.top.median_hz
+
+    @property
+    def useful_macs(self) -> float:
+        """Products a second that are elements of the matrices."""
+        return self.useful_products * self.steps_per_second
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain data, those that follow from others among them."""
+        data = asdict(self) | {"tiling": str(self.tiling), "lanes": self.tiling.lanes}
+        for name in ("lane_efficiency", "ratio", "steps_per_second", "step_seconds", "peak_macs", "useful_macs"):
+            data[name] = getattr(self, name)
+        for name, clocks in (("top", self.top), ("bare", self.bare)):
+            data[name] |= {"median_hz": clocks.median_hz, "best_hz": clocks.best_hz}
+        return data
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """A point without figures, and why."""
+
+    name: str
+    device: str
+    missing: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def choose_points(names: str) -> tuple[Point, ...]:
+    """The points of a list like ``up5k,hx8k-15x2``, of devices or points; ``all`` are those that are not long."""
+    chosen: list[Point] = []
+    for name in (part.strip() for part in names.split(",")):
+        found = [p for p in POINTS if name in (p.name, p.device) or (name == "all" and not p.long)]
+        if not found:
+            known = dict.fromkeys([*(p.device for p in POINTS), *(p.name for p in POINTS)])
+            raise ValueError(f"devices are all or some of {', '.join(known)}; not {name!r}")
+        chosen += [p for p in found if p not in chosen]
+    return tuple(chosen)
+
+
+def device_benchmark(
+    points: Sequence[Point],
+    *,
+    seeds: int = 2,
+    target_hz: float | None = None,
+    count: Count | None = None,
+    progress: Progress | None = None,
+    units: int = 50,
+    inputs: int = 2,
+    outputs: int = 1,
+) -> tuple[DeviceSpeed | NotMeasured, ...]:
+    """Measure the points one after another, in minutes each. One whose tools fail does not end the others.
+
+    Parameters
+    ----------
+    seeds
+        How many seeds of the placement, from 1 on.
+    target_hz
+        Clock that place-and-route is to reach; near what designs of the form reach, unless given.
+    count
+        Counts the cycles of a step; they are not counted, unless given.
+    units, inputs, outputs
+        Of the random tanh network.
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, not {seeds}")
+    net = random_network(np.random.default_rng(0), units, inputs, outputs)
+    rows: list[DeviceSpeed | NotMeasured] = []
+    for point in points:
+        q = quantize(net, weight_bits=point.bits, operand_bits=point.bits, state_bits=point.bits)
+
+        def tell(line: str, name: str = point.name) -> None:
+            if progress is not None:
+                progress(f"{name}: {line}")
+
+        try:
+            rows.append(_measure(point, q, range(1, seeds + 1), target_hz, count, tell))
+        except AutapseError as error:
+            rows.append(NotMeasured(point.name, point.device, str(error)))
+            tell(str(error))
+    return tuple(rows)
+
+
+def _measure(
+    point: Point, q: QuantizedNetwork, seeds: range, target_hz: float | None, count: Count | None, tell: Progress
+) -> DeviceSpeed:
+    board = get_board(point.board)
+    plan = fit(q, board, point.lanes, point.form)
+    seconds: dict[str, float] = {}
+    counted = None
+    if count is not None:
+        tell("counting cycles in simulation")
+        start = time.monotonic()
+        counted = count(q, str(plan.tiling), plan.form)
+        seconds["count"] = time.monotonic() - start
+    rates = usable_rates(board, plan.expected_hz if target_hz is None else target_hz)
+    if not rates:
+        raise AutapseError(f"{board.name} cannot make a clock of at most {(target_hz or 0) / 1e6:g} MHz")
+    target = float(rates[0].frequency)
+    with tempfile.TemporaryDirectory(prefix="autapse-") as name:
+        folder = Path(name)
+        flow = Flow(q, board, plan.tiling, plan.form, tell)
+        flow.elaborate(rates[0], folder)
+        flow.synthesise(folder)
+        top = Clocks.of([_told(flow.place_route(folder, seed), seed, tell) for seed in seeds])
+        tell("bare datapath")
+        timings, seconds["bare"] = place_bare(bare_of(q, plan), board.part, folder / "bare", seeds, target, tell)
+    bits = q.formats
+    return DeviceSpeed(
+        name=point.name,
+        device=board.device,
+        board=board.name,
+        form=plan.form,
+        tiling=plan.tiling,
+        weight_bits=bits.W.bits,
+        operand_bits=bits.operand_bits,
+        acc_bits=bits.acc_bits,
+        cycles_per_step=plan.schedule.cycles_per_step,
+        counted_cycles=counted,
+        useful_products=plan.schedule.useful_products,
+        target_hz=target,
+        seeds=tuple(seeds),
+        top=top,
+        bare=Clocks.of(timings),
+        seconds={stage: round(value, 1) for stage, value in {**flow.seconds, **seconds}.items()},
+        tools={tool.name: tool.version for tool in flow.tools.values()},
+    )
+
+
+def _told(timing: Timing, seed: int, tell: Progress) -> Timing:
+    tell(f"seed {seed}: {timing.allowed_hz / 1e6:.1f} MHz")
+    return timing
+
+
+def bare_of(q: QuantizedNetwork, plan: Plan) -> Bare:
+    """The bare datapath of a plan."""
+    s, f = plan.schedule, q.formats
+    words = max(s.tiles * s.slots, s.groups)
+    return Bare(FORMS[plan.form], plan.tiling, f.W.bits, f.operand_bits, f.acc_bits, words)
