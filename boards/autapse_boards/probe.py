@@ -19,13 +19,13 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
 
 from autapse.errors import AutapseError
-from autapse_boards.flow import plain_names
 from autapse_boards.hx8k_evn import HX8K_EVN
 from autapse_boards.probe_forms import PROBE_FORMS
 from autapse_boards.timing import read_timing
 from autapse_boards.tools import find, run
 from autapse_hw.arithmetic import delayed, registered
 from autapse_hw.lanes.accumulator import running_sum
+from autapse_hw.names import plain_names
 
 _DEPTH = 200  # words of the memories; more than the columns of 50 units, and too many for logic
 
