@@ -15,7 +15,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from numpy.typing import NDArray
 
-from autapse_boards.flow import place_route, plain_names, router, synthesise
+from autapse_boards.flow import place_route, router, synthesise
 from autapse_boards.limits import limits
 from autapse_boards.parts import Part
 from autapse_boards.timing import Timing, read_timing
@@ -24,6 +24,7 @@ from autapse_hw.arithmetic import delayed, delayed_flag, registered
 from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import Rom
+from autapse_hw.names import plain_names
 from autapse_hw.tiling import Tiling
 
 

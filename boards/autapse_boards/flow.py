@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from autapse_boards.pll import Clocking
 from autapse_boards.timing import Timing, read_timing
 from autapse_boards.tools import INSTALL, Progress, Tool, find, run
 from autapse_hw.lanes import GENERIC
+from autapse_hw.names import plain_names
 from autapse_hw.tiling import Tiling
 
 _CONSTRAINTS = {"ice40": "top.pcf", "ecp5": "top.lpf"}
@@ -148,12 +148,3 @@ def place_route(
         *options,
     )
     return run(nextpnr, args, folder, "place_route.log", tell)
-
-
-def plain_names(rtlil: str) -> str:
-    """RTLIL without brackets inside names.
-
-    Amaranth calls the elements of an array ``a[0]``, which abc9 in yosys takes for bits of ``a`` and aborts: "Assert
-    `GetSize(conn.first) == GetSize(conn.second)' failed", or "`count_id(wire->name) == 0'" (yosys issue 4349).
-    """
-    return re.sub(r"\\[^\s\"]*\[\S*", lambda match: match[0].replace("[", "_").replace("]", "_"), rtlil)

@@ -22,7 +22,6 @@ from amaranth.lib.wiring import Out
 from autapse.errors import AutapseError
 from autapse_boards.bare import Bare, place_bare
 from autapse_boards.board import Board, get_board
-from autapse_boards.flow import plain_names
 from autapse_boards.hx8k_evn import HX8K_EVN
 from autapse_boards.probe_forms import PROBE_FORMS
 from autapse_boards.timing import read_timing
@@ -30,6 +29,7 @@ from autapse_boards.tools import find, run
 from autapse_hw.arithmetic import delayed, registered
 from autapse_hw.lanes import FORMS, get_form
 from autapse_hw.lanes.accumulator import running_sum
+from autapse_hw.names import plain_names
 from autapse_hw.tiling import Tiling
 
 _DEPTH = 200  # words of the memories; more than the columns of 50 units, and too many for logic

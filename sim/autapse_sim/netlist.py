@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autapse.errors import FileFormatError, ToolFailedError
-from autapse_sim.models import ice40_models
+from autapse_sim.models import gate_models
 from autapse_sim.verilog import find_yosys
 
 _PLLS = ("SB_PLL40_PAD", "SB_PLL40_CORE")
@@ -49,7 +49,7 @@ def gates_source(folder: Path, netlist: Path) -> str:
     )
     if done.returncode != 0:
         raise ToolFailedError(f"yosys does not read {netlist}: {done.stderr.strip()[-300:]}")
-    return ice40_models(types) + (folder / "netlist.v").read_text() + _WRAPPER
+    return gate_models("ice40", types) + (folder / "netlist.v").read_text() + _WRAPPER
 
 
 def _strip(module: dict[str, Any]) -> tuple[dict[str, Any], set[str]]:

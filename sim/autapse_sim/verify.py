@@ -1,4 +1,7 @@
-"""The RTL against the integer model, exactly, for one network; and the same as files for a user's own CI."""
+"""The circuit against the integer model, exactly, for one network: the RTL, or the cells that it is synthesised to.
+
+And the same as files for a user's own CI.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from autapse.files import folder_beside
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.core import Core
 from autapse_hw.tiling import Tiling
+from autapse_sim.gates import family_of, gates_source
 from autapse_sim.models import cell_models
 from autapse_sim.simulator import bench_file, check_tools, run_bench
 from autapse_sim.vectors import make_vectors, random_inputs
@@ -26,6 +30,7 @@ from autapse_sim.verilog import to_verilog
 
 TOP = "autapse_core"
 BENCH = "test_core"
+LEVELS = ("rtl", "gates")
 MARKER = "vectors.json"
 Progress = Callable[[str], None]
 _SEQUENCE = 100  # steps; the last sequence is shorter
@@ -38,7 +43,9 @@ class Verification:
     Attributes
     ----------
     level
-        ``rtl``.
+        ``rtl`` or ``gates``.
+    family
+        Whose cells were simulated at level ``gates``, ``ice40`` or ``ecp5``; None at level ``rtl``.
     steps
         Steps of the network that were run.
     states, outputs
@@ -54,6 +61,7 @@ class Verification:
     """
 
     level: str
+    family: str | None
     steps: int
     states: int
     outputs: int
@@ -82,6 +90,8 @@ def verify(
     inputs: list[NDArray[np.int64]] | None = None,
     seed: int = 0,
     stalled: int = 2,
+    level: str = "rtl",
+    family: str | None = None,
     progress: Progress | None = None,
 ) -> Verification:
     """Simulate the core of `q` on Verilator, and compare it with the integer model.
@@ -99,6 +109,10 @@ def verify(
     inputs
         Input codes to run instead, a list of (steps, inputs). With several sequences, step k is one of sequence
         ``k % sequences``.
+    level
+        ``rtl``, or ``gates``: what yosys makes of the core, of vendor cells only.
+    family
+        Of the cells, ``ice40`` or ``ecp5``; unless given, the one of the lane form, or ``ice40`` for the generic one.
 
     Raises
     ------
@@ -106,13 +120,23 @@ def verify(
         A tool is missing, or the simulation did not run to its end. A mismatch is not an error: it is in the result.
     """
     began = time.monotonic()
+    if level not in LEVELS:
+        raise ValueError(f"level must be one of {', '.join(LEVELS)}; not {level!r}")
+    if level == "rtl" and family is not None:
+        raise ValueError(f"the RTL is of no family, and {family!r} was given; it is for level gates")
+    cells = family_of(form, family) if level == "gates" else None
     check_tools()  # before the core is made: one that nobody elaborates is warned about
     sequences = inputs or _random_sequences(q, steps, seed)
-    result, _ = _simulate(Core(q, lanes, form), sequences, stalled, seed, progress)
+    result, _ = _simulate(Core(q, lanes, form), sequences, stalled, seed, progress, cells)
     cycles = result.pop("cycles_per_step")
     first = tuple(result.pop("first"))
     return Verification(
-        "rtl", **result, first=first, cycles_per_step=max(cycles, default=None), seconds=time.monotonic() - began
+        level,
+        cells,
+        **result,
+        first=first,
+        cycles_per_step=max(cycles, default=None),
+        seconds=time.monotonic() - began,
     )
 
 
@@ -150,14 +174,19 @@ def export(
 
 
 def _simulate(
-    core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int, progress: Progress | None
+    core: Core,
+    inputs: list[NDArray[np.int64]],
+    stalled: int,
+    seed: int,
+    progress: Progress | None,
+    family: str | None = None,
 ) -> tuple[dict[str, Any], list[list[int]]]:
-    """Run the bench in a temporary folder; its counts, and the outputs of each sequence."""
+    """Run the bench in a temporary folder, on cells if a `family` is given; its counts, and each sequence's outputs."""
     say = progress or (lambda message: None)
     with tempfile.TemporaryDirectory(prefix="autapse-") as name:
         folder = Path(name)
-        say("writing Verilog and vectors")
-        _write(folder, core, inputs, stalled, seed)
+        say("writing Verilog and vectors" if family is None else f"synthesis for {family}")
+        _write(folder, core, inputs, stalled, seed, family)
         say("compiling and simulating")
         try:
             run_bench(folder, top=TOP, module=BENCH)
@@ -167,12 +196,19 @@ def _simulate(
         return _read(folder), json.loads((folder / "outputs.json").read_text())
 
 
-def _write(folder: Path, core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int) -> None:
-    source = to_verilog(core, TOP)
-    (folder / f"{TOP}.v").write_text(source + cell_models(source), encoding="utf-8")
+def _write(
+    folder: Path, core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int, family: str | None = None
+) -> None:
+    source = _rtl_source(core) if family is None else gates_source(folder, core, TOP, family)
+    (folder / f"{TOP}.v").write_text(source, encoding="utf-8")
     vectors = make_vectors(core.q, core.schedule, inputs, stalled, seed)
     (folder / MARKER).write_text(json.dumps(vectors), encoding="utf-8")
     (folder / f"{BENCH}.py").write_text(bench_file(f"{BENCH}.py"), encoding="utf-8")
+
+
+def _rtl_source(core: Core) -> str:
+    source = to_verilog(core, TOP)
+    return source + cell_models(source)
 
 
 def _random_sequences(q: QuantizedNetwork, steps: int, seed: int) -> list[NDArray[np.int64]]:

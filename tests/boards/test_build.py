@@ -16,11 +16,12 @@ from autapse_boards import flow as flow_module
 from autapse_boards.board import baud_rate
 from autapse_boards.bridge import MAX_BAUD_ERROR
 from autapse_boards.build import _search, usable_rates
-from autapse_boards.flow import Flow, Routed, plain_names
+from autapse_boards.flow import Flow, Routed
 from autapse_boards.limits import clock_limit
 from autapse_boards.report import _core, table
 from autapse_boards.timing import Timing
 from autapse_boards.tools import Tool
+from autapse_hw.names import plain_names
 from autapse_hw.tiling import Tiling
 from autapse_hw.uart import baud_error
 

