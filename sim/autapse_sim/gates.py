@@ -52,7 +52,7 @@ def _around(netlist: str, name: str) -> str:
 
 
 def synthesise(folder: Path, core: Core, family: str) -> str:
-    """The netlist of `core` that yosys makes, in Verilog. ToolFailedError with the end of its log."""
+    """The netlist of `core` that yosys makes, in Verilog. ToolFailedError with what it says if it fails."""
     from amaranth.back import rtlil  # type: ignore[attr-defined]  # not in the stubs
 
     (folder / "core.il").write_text(plain_names(rtlil.convert(core, name=_NETLIST)), encoding="utf-8")

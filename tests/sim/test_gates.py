@@ -32,6 +32,7 @@ CASES = [
     ("mac8x8", "4x2", 8, "ice40"),
     ("booth", "3x2", 7, "ice40"),
     ("mult18", "4x2/2", 6, "ecp5"),
+    ("generic", "2", 6, "ecp5"),
 ]
 
 
@@ -39,7 +40,7 @@ CASES = [
 @pytest.mark.parametrize(("form", "lanes", "units", "family"), CASES)
 def test_exact(form, lanes, units, family, record_property):
     q = network(units)
-    result = verify(q, lanes=lanes, form=form, steps=STEPS, level="gates")
+    result = verify(q, lanes=lanes, form=form, steps=STEPS, level="gates", family=family)
     record_property("comparisons", result.comparisons)
     assert (result.level, result.family) == ("gates", family)
     assert result.mismatches == 0, result.first

@@ -39,7 +39,7 @@ module MULT18X18D (
             P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0}
         = REG_OUTPUT_CLK == "NONE" ? staged : out;
 
-    always @(posedge CLK0) begin
+    always @(*) begin  // without registers there is no clock
         if (!SIGNEDA || !SIGNEDB || SOURCEA || SOURCEB || RST0 || RST1 || RST2 || RST3) begin
             $display("MULT18X18D: a mode that this model does not have");
             $finish;
