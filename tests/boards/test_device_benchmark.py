@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from autapse.cli import app
 from autapse.errors import ToolFailedError
 from autapse_boards import benchmark
-from autapse_boards.benchmark import POINTS, DeviceSpeed, NotMeasured, Point, choose_points, device_benchmark
+from autapse_boards.benchmark import POINTS, Point, choose_points, device_benchmark
+from autapse_boards.device_speed import DeviceSpeed, NotMeasured
 from autapse_boards.limits import Limit
 from autapse_boards.report import Hop, Use
 from autapse_boards.timing import Timing
