@@ -34,7 +34,7 @@ CLOCKS = {
 }
 
 # Link, clock, reset, and the control of a core without lanes, in logic cells.
-_BASE = {"ice40": 1005, "ecp5": 756}
+_BASE = {"ice40": 1005, "ecp5": 846}
 # Beginnings and ends of carry chains, and what the packer does not join.
 _PACKING = {"ice40": 1.06, "ecp5": 1.13}
 # Logic cells for each bit of a product, multiplied in logic.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from autapse.cli import app
+from autapse.cli import _common, app
 from autapse.errors import ToolFailedError
 from autapse_boards import benchmark
 from autapse_boards.benchmark import POINTS, Point, choose_points, device_benchmark
@@ -149,9 +149,8 @@ def test_the_command_prints_json(tools, quick_host):
 
 def test_the_command_prints_a_table(tools, quick_host, monkeypatch):
     monkeypatch.setattr(benchmark, "POINTS", (POINTS[0], Point("too-large", "up5k", "icebreaker", 16, lanes="9")))
-    result = CliRunner().invoke(
-        app, ["bench", "--devices", "all", "--no-count", "--seeds", "3"], env={"COLUMNS": "250"}
-    )
+    monkeypatch.setattr(_common.out, "_width", 250)
+    result = CliRunner().invoke(app, ["bench", "--devices", "all", "--no-count", "--seeds", "3"])
     assert result.exit_code == 0, result.output
     for text in ("8x2 mac8x8", "8/8/", "62.0 (64.0)", "80.0 (150.0)*", "0.78", "340,659", "0.99 (0.90)", "62 of 5280"):
         assert text in result.stdout

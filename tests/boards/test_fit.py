@@ -15,7 +15,7 @@ from autapse_boards import BOARDS, Shape, boards_table, fit, largest_units, summ
 from autapse_boards.board import ECP5_RAM_SHAPES, ICE40_RAM_SHAPES, Resources
 from autapse_boards.costs import CLOCKS, memory_blocks, needed
 from autapse_boards.fit import choose_form, fits, shortage
-from autapse_boards.overview import _summary
+from autapse_boards.overview import WORD_LENGTHS, _summary
 from autapse_boards.parts import ecp5, ice40
 from autapse_hw.lanes import FORMS
 from autapse_hw.tiling import Tiling
@@ -274,19 +274,22 @@ def test_overview_has_the_boards_without_a_file():
         assert rows[name].largest == rows[like].largest
     assert (rows["fomu_pvt"].device, rows["butterstick"].device) == ("iCE40UP5K-UWG30", "LFE5UM5G-85F-8BG381")
     assert {rows[name].clock_hz for name in ("fomu_pvt", "butterstick")} == {48_000_000, 30_000_000}
-    assert 0 < rows["icestick"].largest[8] < 20
-    assert rows["icestick"].largest[16] == 0
+    assert "logic cells needed" in rows["icestick"].refused
     assert "too far off" in rows["upduino_v1"].refused
     assert not any(name.startswith(("machxo", "tinyfpga_ax")) for name in rows)  # other families of the same maker
 
 
+def summary(board):
+    return _summary(board, {bits: largest_units(board, bits) for bits in WORD_LENGTHS})
+
+
 def test_too_small_a_device_is_refused():
     small = replace(BOARDS["tinyfpga_bx"], name="small", part=ice40("iCE40LP384", "CM49"))
-    assert re.fullmatch(r"\d+ block RAMs needed, 0 available", _summary(small).refused)
+    assert re.fullmatch(r"\d+ block RAMs needed, 0 available", summary(small).refused)
     resources = Resources(logic=900, dsps=0, rams=32)
     small = replace(small, part=replace(small.part, resources=resources))
-    assert re.fullmatch(r"\d+ logic cells needed, 828 usable of 900 available", _summary(small).refused)
-    assert _summary(small).largest == {8: 0, 16: 0}
+    assert re.fullmatch(r"\d+ logic cells needed, 828 usable of 900 available", summary(small).refused)
+    assert summary(small).largest == {8: 0, 16: 0}
 
 
 @pytest.mark.parametrize(
@@ -317,11 +320,11 @@ def test_parts_agree_with_the_platforms_of_amaranth(board):
         assert clock.frequency == board.clock_hz
 
 
-def test_ninety_nine_units_of_nine_bits_fit_the_icebreaker_with_a_linear_table():
-    """The largest of them: all block RAMs are in use."""
+def test_a_hundred_units_of_nine_bits_fit_the_icebreaker_with_a_linear_table():
+    """Nearly the largest of them: all block RAMs are in use."""
     table = design("tanh", 8, Format(9, 8), "linear")
-    shape = Shape(99, 1, 1, 9, 9, 23, 9, 9, table)
+    shape = Shape(100, 1, 1, 9, 9, 23, 9, 9, table)
     plan = fit(shape, UP5K)
-    assert (plan.form, plan.tiling.lanes, plan.needed.rams) == ("mac16sum", 5, 30)
-    with pytest.raises(DoesNotFitError, match=r"block RAMs needed, 30 available; 99 units fit"):
-        fit(replace(shape, units=100), UP5K)
+    assert (plan.form, plan.tiling.lanes, plan.needed.rams) == ("mac16sum", 7, 30)
+    with pytest.raises(DoesNotFitError, match=r"block RAMs needed, 30 available; 101 units fit"):
+        fit(replace(shape, units=102), UP5K)

@@ -84,7 +84,7 @@ def test_bad_arguments():
 
 
 def test_latency():
-    assert {kind: Rom(3, 2, [], kind).latency for kind in LATENCY} == {"generic": 1, "ice40": 1, "ecp5": 2}
+    assert {kind: Rom(3, 2, [], kind).latency for kind in LATENCY} == {"generic": 1, "ice40": 1, "ecp5": 2, "logic": 1}
 
 
 def test_generic():

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from autapse import benchmark
 from autapse.benchmark import LOOP, NO_TORCH, RNN, HostBenchmark, _float_loop, _torch_rnn, _turns, host_benchmark
-from autapse.cli import app
+from autapse.cli import _common, app
 from autapse.network import Network
 from autapse.reference import compiled_kernel, cores
 
@@ -106,7 +106,8 @@ def invoke(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[str, dict[
         return host_benchmark(**SMALL | options)
 
     monkeypatch.setattr(benchmark, "host_benchmark", small)
-    result = CliRunner().invoke(app, ["bench", *arguments], env={"COLUMNS": "200"})
+    monkeypatch.setattr(_common.out, "_width", 200)
+    result = CliRunner().invoke(app, ["bench", *arguments])
     assert result.exit_code == 0, result.output
     return result.stdout, given
 
