@@ -57,11 +57,11 @@ def test_blocks_are_placed(tmp_path, board, least, most):
     board = get_board(board)
     text = rtlil.convert(Parities(board.family), name="top")
     (tmp_path / "top.il").write_text(text)
-    options = " ".join(board.synth)
+    options = " ".join(board.part.synth)
     (tmp_path / "top.ys").write_text(f"read_rtlil top.il\nsynth_{board.family} {options} -top top -json top.json\n")
     run(find("yosys"), ("-q", "-l", "yosys.log", "-s", "top.ys"), tmp_path, "yosys.log")
     args = ("--json", "top.json", "--report", "timing.json", "--write", "routed.json", "--timing-allow-fail")
-    run(find(f"nextpnr-{board.family}"), (*board.nextpnr, *args, "--log", "pnr.log"), tmp_path, "pnr.log")
+    run(find(f"nextpnr-{board.family}"), (*board.part.nextpnr, *args, "--log", "pnr.log"), tmp_path, "pnr.log")
 
     timing = read_timing(tmp_path / "timing.json", board.family)
     expected = sum(blocks(*shape, board.family, writable=w) for shape in SHAPES for w in (False, True))

@@ -122,7 +122,9 @@ def test_the_page_has_the_sizes_of_every_word_length() -> None:
             assert s is not None
             cells += [a.kind, str(len(s.c0)), "+".join(map(str, s.widths)), str(s.bits), f"{a.max_error():.2f}"]
         rows.append(f"| {' | '.join(cells)} |")
-    on_page = [line for line in PAGE.read_text().splitlines() if re.match(r"\| \d+ \| (direct|linear|quadratic) \|", line)]
+    on_page = [
+        line for line in PAGE.read_text().splitlines() if re.match(r"\| \d+ \| (direct|linear|quadratic) \|", line)
+    ]
     assert on_page == rows
 
 
