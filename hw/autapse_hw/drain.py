@@ -39,7 +39,7 @@ class Drain(wiring.Component):
     group, next_group, step, emits
         As the sequencer gives them for the tile.
     z : Out(A * acc_bits), z_valid : Out(A)
-        Readouts, by drain: `1 + segments` cycles after their sums' last segment was at the head.
+        Readouts, by drain: a cycle after the last segment of their sums was at the head.
     magnitude : Out(A * magnitude_bits), negative : Out(A), h_valid : Out(A)
         Pre-activations, rounded to the activation's input code: HEAD_TO_MAGNITUDE cycles after the head.
     """
