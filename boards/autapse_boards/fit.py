@@ -155,11 +155,9 @@ def fit(
     board = get_board(board)
     shape = q if isinstance(q, Shape) else Shape.of(q)
     given = None if lanes is None else _with_sequences(Tiling.of(lanes), sequences)
-    kind = choose_form(shape, board, form)
+    kind = choose_form(shape, board, form, 1 if given is None else given.cols)
     if given is not None:
         shape.schedule(given, kind)  # is it possible at all?
-        if given.cols > kind.columns:
-            raise ValueError(f"lane form {kind.name} takes {kind.columns} column of lanes, not {given.cols}")
     least = _with_sequences(Tiling(1), sequences)
     chosen = best_tiling(shape, board, kind, least.sequences) if given is None else given
     short = shortage(shape, board, chosen or least, kind)
@@ -179,17 +177,21 @@ def _with_sequences(tiling: Tiling, sequences: int | None) -> Tiling:
     return replace(tiling, sequences=sequences)
 
 
-def choose_form(shape: Shape, board: Board, form: str | None = None) -> LaneForm:
-    """The first of the board's forms that takes the word lengths of `shape`; or `form`, ValueError if it does not."""
+def choose_form(shape: Shape, board: Board, form: str | None = None, cols: int = 1) -> LaneForm:
+    """The first of the board's forms that takes the word lengths of `shape` and so many columns of lanes; or `form`,
+    ValueError if it does not."""
     lengths = (shape.weight_bits, shape.operand_bits, shape.acc_bits)
     if form is not None:
         if form not in board.forms:
             raise ValueError(f"lane form on {board.name} must be one of {', '.join(board.forms)}; not {form!r}")
         if (short := FORMS[form].shortage(*lengths)) is not None:
             raise ValueError(short)
+        if cols > FORMS[form].columns:
+            raise ValueError(f"lane form {form} takes {FORMS[form].columns} column of lanes, not {cols}")
         return FORMS[form]
     # The last form of every board takes all that a quantised network can have.
-    return next(f for f in (FORMS[name] for name in board.forms) if f.shortage(*lengths) is None)
+    forms = (FORMS[name] for name in board.forms)
+    return next(f for f in forms if f.shortage(*lengths) is None and cols <= f.columns)
 
 
 def shortage(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> str | None:
@@ -278,7 +280,7 @@ def _message(shape: Shape, board: Board, short: str, given: Tiling | None, form:
     from autapse_boards.boards import BOARDS
 
     what = f"{shape.units} units with {shape.weight_bits}-bit weights"
-    kind = choose_form(shape, board, form)
+    kind = choose_form(shape, board, form, 1 if given is None else given.cols)
     where = board.name if given is None else f"{board.name} on {given} lanes ({kind.name})"
     hints = []
     if given is not None and fits(shape, board, form):

@@ -108,6 +108,14 @@ def test_form_is_the_first_that_takes_the_words(board, weights, operands, acc, f
     assert fit(shape, board, 2).form == form
 
 
+def test_a_form_has_the_columns_that_are_asked_for():
+    shape = replace(Shape.typical(10, 8), operand_bits=12)
+    assert fit(shape, UP5K, "4").form == "mac16sum"
+    assert fit(shape, UP5K, "4x2").form == "mac16"
+    with pytest.raises(ValueError, match="lane form mac16sum takes 1 column of lanes, not 2"):
+        fit(shape, UP5K, "4x2", form="mac16sum")
+
+
 @pytest.mark.parametrize("form", ["mac16sum", "mac16", "generic"])
 def test_given_form_is_kept(form):
     assert fit(Shape.typical(10, 8), UP5K, form=form).form == form
