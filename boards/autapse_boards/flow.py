@@ -12,7 +12,7 @@ from pathlib import Path
 from autapse.errors import MissingToolError
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board
-from autapse_boards.contents import places
+from autapse_boards.contents import Design, exchange_netlist, places, without_contents
 from autapse_boards.limits import limits
 from autapse_boards.parts import Part
 from autapse_boards.pll import Clocking
@@ -91,7 +91,13 @@ class Flow:
     def synthesise(self, folder: Path) -> None:
         """yosys: ``top.il`` to the netlist ``top.json``."""
         self.tell("synthesis")
+        # Without the contents of the block RAMs, so that the netlist does not depend on them; they are put in behind.
+        design, netlist, family = folder / "top.il", folder / "top.json", self.board.family
+        text = design.read_text()
+        design.write_text(without_contents(text, family))
         self.seconds["synthesis"] += synthesise(self.tools["yosys"], self.board.part, self.form, folder, self.tell)
+        design.write_text(text)
+        netlist.write_text(exchange_netlist(netlist.read_text(), Design.read(text, family)))
 
     def place_route(self, folder: Path, seed: int) -> Timing:
         """nextpnr: netlist to the routed design. Missed timing is no error here: it is read from the report."""
