@@ -66,33 +66,52 @@ class Design {
     Vboard top_;
 };
 
+// Cycles of one bit after the other: whole numbers that add up to a divisor with a fraction.
+class Bits {
+  public:
+    explicit Bits(double divisor) : divisor_(divisor) {}
+
+    void begin() { owed_ = 0; }
+    int half() const { return int(divisor_ / 2); }
+    int next() {
+        owed_ += divisor_;
+        const int cycles = int(owed_);
+        owed_ -= cycles;
+        return cycles;
+    }
+
+  private:
+    const double divisor_;
+    double owed_ = 0;
+};
+
 // The host's transmitter: bytes into levels of the line.
 class Sender {
   public:
     uint64_t bytes = 0;
 
-    explicit Sender(int divisor) : divisor_(divisor) {}
+    explicit Sender(double divisor) : cycles_(divisor) {}
 
     bool idle() const { return left_ == 0 && waiting_.empty(); }
     bool wants_more() const { return waiting_.empty(); }
     void push(const uint8_t* data, size_t size) { waiting_.insert(waiting_.end(), data, data + size); }
-    void hold_low(int bits) { shift_ = 1u << bits, bits_ = bits + 1, left_ = divisor_; }
+    void hold_low(int bits) { shift_ = 1u << bits, bits_ = bits + 1, left_ = cycles_.next(); }
 
     bool next() {
         if (left_ == 0) {
             if (waiting_.empty()) return true;
             shift_ = (1u << (kFrameBits - 1)) | (unsigned(waiting_.front()) << 1);
             waiting_.pop_front();
-            bits_ = kFrameBits, left_ = divisor_;
+            bits_ = kFrameBits, left_ = cycles_.next();
             ++bytes;
         }
         const bool level = shift_ & 1;
-        if (--left_ == 0 && --bits_ > 0) shift_ >>= 1, left_ = divisor_;
+        if (--left_ == 0 && --bits_ > 0) shift_ >>= 1, left_ = cycles_.next();
         return level;
     }
 
   private:
-    const int divisor_;
+    Bits cycles_;
     std::deque<uint8_t> waiting_;
     unsigned shift_ = 0;
     int bits_ = 0, left_ = 0;
@@ -104,7 +123,7 @@ class Receiver {
     uint64_t bytes = 0, framing_errors = 0;
     bool began = false;  // a start bit came in this cycle
 
-    explicit Receiver(int divisor) : divisor_(divisor) {}
+    explicit Receiver(double divisor) : cycles_(divisor) {}
 
     bool idle() const { return bit_ < 0; }
 
@@ -112,13 +131,13 @@ class Receiver {
     bool next(bool level) {
         began = false;
         if (bit_ < 0) {
-            if (last_ && !level) bit_ = 0, left_ = divisor_ / 2, began = true;
+            if (last_ && !level) bit_ = 0, cycles_.begin(), left_ = cycles_.half(), began = true;
             last_ = level;
             return false;
         }
         last_ = level;
         if (left_-- > 0) return false;
-        left_ = divisor_ - 1;
+        left_ = cycles_.next() - 1;
         if (bit_ == 0 && level) bit_ = -1;  // a glitch
         else if (bit_ < kFrameBits - 1) {
             if (bit_ > 0) byte = uint8_t(byte >> 1 | level << 7);
@@ -134,15 +153,15 @@ class Receiver {
     uint8_t byte = 0;
 
   private:
-    const int divisor_;
+    Bits cycles_;
     int bit_ = -1, left_ = 0;
     bool last_ = true;
 };
 
 class Board {
   public:
-    Board(int master, int slave, int divisor, uint64_t patience)
-        : master_(master), slave_(slave), byte_cycles_(kFrameBits * divisor), flush_cycles_(2 * divisor), patience_(patience),
+    Board(int master, int slave, double divisor, uint64_t patience)
+        : master_(master), slave_(slave), byte_cycles_(int(kFrameBits * divisor)), flush_cycles_(int(2 * divisor)), patience_(patience),
           sender_(divisor), receiver_(divisor) {
         design_.reset();
     }
@@ -257,6 +276,6 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     const int master = std::atoi(argv[1]);
     fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
-    Board(master, std::atoi(argv[2]), std::atoi(argv[3]), std::strtoull(argv[4], nullptr, 10)).run();
+    Board(master, std::atoi(argv[2]), std::atof(argv[3]), std::strtoull(argv[4], nullptr, 10)).run();
     return 0;
 }

@@ -93,7 +93,7 @@ class VirtualBoard:
     ) -> None:
         tiling = Tiling.of(lanes).within(q.units + q.outputs)
         self.q = q
-        self.divisor = divisor
+        self.divisor: float = divisor
         self._tell = progress or (lambda message: None)
         self._gates = False
         self._make: Callable[[Path], str] = lambda folder: rtl_source(q, tiling, form, clock_hz, divisor)
@@ -132,7 +132,7 @@ class VirtualBoard:
             netlist = Path(folder) / report["files"]["netlist"]
             board._gates = True
             board._make = lambda work: gates_source(work, netlist)
-            board.divisor = round(report["clock_hz"] / report["baud"])
+            board.divisor = report["clock_hz"] / report["baud"]
         elif level != "rtl":
             raise ValueError(f"a level is rtl or gates, not {level!r}")
         return board
