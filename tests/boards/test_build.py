@@ -291,6 +291,8 @@ def test_bitstream(tmp_path, board):
 def test_multipliers_are_inferred_only_for_the_generic_form(tmp_path, monkeypatch, form, inferred):
     monkeypatch.setattr(flow_module, "find", lambda name: Tool(name, (sys.executable, "-c", ""), "1"))
     flow = Flow(make_network(3), BOARDS["icebreaker"], Tiling(2), form, lambda line: None)
+    (tmp_path / "top.il").write_text("module \\top\nend\n")
+    (tmp_path / "top.json").write_text("{}")
     flow.synthesise(tmp_path)
     assert ("-dsp" in (tmp_path / "synthesis.ys").read_text()) == inferred
 
