@@ -25,7 +25,9 @@ from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import Rom
 from autapse_hw.names import plain_names
+from autapse_hw.schedule import BROADCAST
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import packed
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,9 @@ class Datapath(wiring.Component):
             m.d.sync += count.eq(0)
         m.d.comb += [
             operands.addr.eq(count),
-            weights.addr.eq(delayed(m, count, form.broadcast)),
+            weights.addr.eq(delayed(m, count, BROADCAST)),
             bank.w.eq(weights.data),
-            bank.v.eq(delayed(m, operands.data, form.broadcast)),
+            bank.v.eq(delayed(m, operands.data, BROADCAST)),
             bank.enable.eq(1),
             self.heads.eq(Cat(_chain(m, b, bank.sums, range(a, t.rows, t.drains), load) for a in range(t.drains))),
         ]
@@ -124,9 +126,7 @@ class Datapath(wiring.Component):
 def _rom(codes: NDArray[np.int64], bits: int, memory: str) -> Rom:
     """A word for each row of `codes`, its first code lowest."""
     rows = codes.reshape(len(codes), -1).tolist()
-    mask = (1 << bits) - 1
-    words = [sum((code & mask) << (k * bits) for k, code in enumerate(row)) for row in rows]
-    return Rom(len(rows[0]) * bits, len(rows), words, memory)
+    return Rom(len(rows[0]) * bits, len(rows), [packed(row, bits) for row in rows], memory)
 
 
 def _chain(m: Module, b: Bare, sums: Value, rows: range, load: Value) -> Value:

@@ -46,6 +46,11 @@ def symmetric(value: Value) -> Value:
     return Cat(value[0] | lowest, value[1:]).as_signed()
 
 
+def extended(value: Value, bits: int) -> Value:
+    """The signed `value` in at least so many bits."""
+    return Cat(value, value[-1].replicate(max(0, bits - len(value)))).as_signed()
+
+
 def delayed(m: Module, value: Value, cycles: int) -> Value:
     """`value`, that many cycles later."""
     for _ in range(cycles):

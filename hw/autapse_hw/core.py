@@ -11,7 +11,7 @@ from autapse_hw.drain import Drain
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
 from autapse_hw.memories import LATENCY, Rom
 from autapse_hw.outputs import OutputBuffer
-from autapse_hw.schedule import Schedule
+from autapse_hw.schedule import BROADCAST, Schedule
 from autapse_hw.sequencer import Sequencer
 from autapse_hw.state import StateStore
 from autapse_hw.tiling import Tiling
@@ -170,15 +170,14 @@ class _Engine(wiring.Component):
             outputs.begin.eq(sequencer.begin_readout),
         ]
 
-        fetch = LATENCY[memory]
         m.d.comb += [
-            weights.addr.eq(delayed(m, sequencer.weight, form.broadcast)),
+            weights.addr.eq(delayed(m, sequencer.weight, BROADCAST)),
             bank.w.eq(weights.data),
-            bank.v.eq(delayed(m, store.operands, form.broadcast)),
-            bank.enable.eq(delayed_flag(m, sequencer.issue, fetch + form.broadcast)),
+            bank.v.eq(delayed(m, store.operands, BROADCAST)),
+            bank.enable.eq(delayed_flag(m, sequencer.issue, LATENCY[memory] + BROADCAST)),
         ]
 
-        ahead = fetch + form.broadcast + form.latency(t.cols) - drain.lead
+        ahead = LATENCY[memory] + BROADCAST + form.latency(t.cols) - drain.lead
         m.d.comb += [
             drain.sums.eq(bank.sums),
             drain.prime.eq(store.prime),

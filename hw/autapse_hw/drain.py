@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed, delayed_flag
+from autapse_hw.arithmetic import delayed, delayed_flag, extended
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import Rom
 from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule
@@ -169,7 +169,7 @@ class Drain(wiring.Component):
             half, below = total[shift - 1], total[: shift - 1].any()
             increment = Mux(sign, ~half | ~below, half)
             above = total[shift:]
-        above = Cat(above, sign.replicate(max(0, near - len(above))))
+        above = extended(above, near)
         above_near, sign_late, far, increment_late = Signal(near), Signal(), Signal(), Signal()
         left = max(0, -shift)  # then there are no bits to round, and the magnitude gets zeros below
         m.d.sync += [

@@ -1,4 +1,4 @@
-"""Consistent Overhead Byte Stuffing (COBS) in hardware: frames of any bytes to frames without zeros, and back.
+"""Consistent Overhead Byte Stuffing (COBS) in hardware: frames without zeros back to frames of any bytes.
 
 Inside the device a frame is a run of :data:`TOKEN`: its bytes, then one end token.
 """

@@ -2,11 +2,11 @@
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import successor, symmetric
+from autapse_hw.memories import Rom
 from autapse_hw.schedule import Schedule
 
 #: Cycles after the last element until it has passed through the pipelines that lead to the memories.
@@ -85,8 +85,6 @@ class Loader(wiring.Component):
         q = self._q
         if not q.h0.any():
             return Const(0, signed(q.formats.state.bits))
-        m.submodules.h0 = memory = Memory(shape=signed(q.formats.state.bits), depth=q.units, init=q.h0.tolist())
-        port = memory.read_port()
-        m.d.comb += [port.en.eq(1), port.addr.eq(unit)]
-        data: Value = port.data
-        return data
+        m.submodules.h0 = memory = Rom(q.formats.state.bits, q.units, q.h0.tolist(), "logic")
+        m.d.comb += memory.addr.eq(unit)
+        return memory.data.as_signed()

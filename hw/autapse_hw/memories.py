@@ -192,7 +192,7 @@ class Ram(_Memory):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.kind == "generic":
+        if self.kind not in _SHAPES:
             self._infer(m)
             return m
         t = layout(self.width, self.depth, self.kind, writable=True)
@@ -211,12 +211,8 @@ class Ram(_Memory):
     def _infer(self, m: Module) -> None:
         # Yosys believes that a collision does not matter only of a port whose register is outside the memory; else it
         # builds a bypass.
-        m.submodules.memory = memory = Memory(
-            shape=self.width,
-            depth=self.depth,
-            init=self._words,
-            attrs={"ram_style": "block", "no_rw_check": "1"},
-        )
+        attrs = {"no_rw_check": "1"} | ({"ram_style": "block"} if self.kind == "generic" else {})
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=self._words, attrs=attrs)
         read, write = memory.read_port(domain="comb"), memory.write_port()
         out = Signal(self.width, reset_less=True)
         m.d.sync += out.eq(read.data)

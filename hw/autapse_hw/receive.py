@@ -1,11 +1,10 @@
 """The memory for what comes in: a ring of bytes that can be read twice."""
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+
+from autapse_hw.memories import Ram
 
 
 class ReceiveBuffer(wiring.Component):
@@ -65,18 +64,13 @@ class ReceiveBuffer(wiring.Component):
         to its end, it is longer than any that is meant for us; it is released, or nothing would ever move again.
         """
         m = Module()
-        # What is read while it is written is not used. Yosys can be told so for a port whose register is outside, and
-        # then it adds no bypass to the block RAM of an iCE40.
-        memory: Memory[Any, Any] = Memory(shape=8, depth=self.room, init=[], attrs={"no_rw_check": "1"})
-        m.submodules.memory = memory
-        write = memory.write_port()
-        read = memory.read_port(domain="comb")
+        # What is read while it is written is not used.
+        m.submodules.memory = memory = Ram(8, self.room, [], "logic")
 
         # With a bit more than an address has, full and empty differ.
         put = Signal(range(2 * self.room))
         get = Signal(range(2 * self.room))
         start = Signal(range(2 * self.room))
-        fetched = Signal(8, reset_less=True)
         full = Signal()
         written = Signal()
         dropping = Signal()
@@ -87,15 +81,14 @@ class ReceiveBuffer(wiring.Component):
         zero = self.i.payload == 0
 
         m.d.comb += [
-            write.addr.eq(put[:-1]),
-            write.data.eq(self.i.payload),
-            write.en.eq(self.i.valid & ~full & (~dropping | zero)),
-            read.addr.eq(get[:-1]),
-            self.o.payload.eq(fetched),
+            memory.w_addr.eq(put[:-1]),
+            memory.w_data.eq(self.i.payload),
+            memory.w_en.eq(self.i.valid & ~full & (~dropping | zero)),
+            memory.addr.eq(get[:-1]),
+            self.o.payload.eq(memory.data),
             moved.eq((self.o.valid & self.o.ready) | self.rewind),
         ]
         m.d.sync += [
-            fetched.eq(read.data),
             full.eq(put == start ^ self.room),
             self.overrun.eq(self.i.valid & full & ~dropping),
             dropping.eq((dropping & ~(self.i.valid & zero & ~full)) | self.lost | (self.i.valid & full)),
@@ -104,7 +97,7 @@ class ReceiveBuffer(wiring.Component):
             stuck.eq(full & settled & ~more),
             self.o.valid.eq(more & settled & ~moved),
         ]
-        m.d.sync += written.eq(write.en)
+        m.d.sync += written.eq(memory.w_en)
         with m.If(written):
             m.d.sync += put.eq(put + 1)
         with m.If(self.rewind):

@@ -14,6 +14,8 @@ from autapse_hw.lanes import GENERIC, LaneForm, get_form
 from autapse_hw.memories import LATENCY
 from autapse_hw.tiling import Tiling
 
+#: The register that spreads the operands over the lanes.
+BROADCAST = 1
 #: From a row's sum to the head of the drain.
 SUM_TO_HEAD = 1
 #: From the head of the drain: sum with bias, rounding increment, magnitude; and one cycle for each segment of the sums
@@ -40,7 +42,7 @@ def leak_latency(q: QuantizedNetwork) -> int:
 
 def sum_latency(form: LaneForm, cols: int, acc_bits: int) -> int:
     """Cycles from issuing the last slot of a tile until the magnitude of its first row: memories, lanes, drain."""
-    fetch = LATENCY[form.memory] + form.broadcast + form.latency(cols)
+    fetch = LATENCY[form.memory] + BROADCAST + form.latency(cols)
     return fetch + SUM_TO_HEAD + form.segments(acc_bits) - 1 + HEAD_TO_MAGNITUDE
 
 
@@ -118,6 +120,10 @@ class Schedule:
     def groups(self) -> int:
         """Groups of rows of a tile that leave together: ceil(tiling.rows / drains)."""
         return -(-self.tiling.rows // self.tiling.drains)
+
+    def units_of(self, drain: int) -> range:
+        """The units whose states that drain makes, in their order."""
+        return range((drain - self.outputs) % self.tiling.drains, self.units, self.tiling.drains)
 
     @property
     def tile_cycles(self) -> int:

@@ -13,7 +13,8 @@ class Sequencer(wiring.Component):
 
     A *step* pass reads the inputs of its page and the state beside them, computes the readout of that state and the
     next state. A *flush* pass computes the readout rows alone; it runs when a readout is owed and no input waits. Pages
-    take turns, one more than there are sequences. All outputs but `begin_readout` and `busy` come from registers.
+    take turns, one more than there are sequences. All outputs but `inputs_done`, `begin_readout` and `busy` come from
+    registers.
 
     Members
     -------

@@ -143,7 +143,7 @@ class StateStore(wiring.Component):
         """The states of a drain's units: valid in the next cycle (but for initial ones), valid, which of its memories,
         value, address."""
         q, f, t = self._q, self._q.formats, self._schedule.tiling
-        units = range((a - q.outputs) % t.drains, q.units, t.drains)
+        units = self._schedule.units_of(a)
         y = self.y.word_select(a, q.activation.out.bits).as_signed()
         if not units:
             return (Const(0, 1),) * 5
@@ -174,7 +174,7 @@ class StateStore(wiring.Component):
     def _leaky(self, m: Module, a: int, y: Value, loader: Loader, reader: StateReader) -> tuple[Value, ...]:
         """h = the kept state, rounded by the guard bits; valid in the next cycle, valid."""
         q, f, t = self._q, self._q.formats, self._schedule.tiling
-        m.submodules[f"update_{a}"] = update = LeakyUpdate(q, (a - q.outputs) % t.drains, t.drains, t.sequences)
+        m.submodules[f"update_{a}"] = update = LeakyUpdate(q, self._schedule.units_of(a), t.sequences)
         m.d.comb += [
             update.y.eq(y),
             update.valid.eq(self.y_next[a]),

@@ -75,28 +75,24 @@ class System(wiring.Component):
         m = Module()
         m.submodules.link = link = Link(self.identity, self._divisor, self.core.form.memory)
         m.submodules.core = core = self.core
-        m.submodules.into = into = StreamRegister(Shape.cast(link.x.payload.shape()))
-        m.submodules.out_of = out_of = StreamRegister(Shape.cast(core.o.payload.shape()))
-        wiring.connect(m, link.x, into.i)
-        wiring.connect(m, into.o, core.i)
-        wiring.connect(m, core.o, out_of.i)
-        wiring.connect(m, out_of.o, link.z)
-        m.submodules.state = state = StreamRegister(Shape.cast(core.state.payload.shape()))
-        m.submodules.initial = initial = StreamRegister(Shape.cast(core.initial.payload.shape()))
-        wiring.connect(m, core.state, state.i)
-        wiring.connect(m, state.o, link.state)
-        wiring.connect(m, link.initial, initial.i)
-        wiring.connect(m, initial.o, core.initial)
         clear, given = Signal(), Signal()
         m.d.sync += [clear.eq(link.clear), given.eq(link.given)]
+        held = {}  # by stream, whether its register is full
+        for name, source, sink in (
+            ("into", link.x, core.i),
+            ("out_of", core.o, link.z),
+            ("state", core.state, link.state),
+            ("initial", link.initial, core.initial),
+        ):
+            m.submodules[name] = register = StreamRegister(Shape.cast(source.payload.shape()))
+            wiring.connect(m, source, register.i)
+            wiring.connect(m, register.o, sink)
+            m.d.comb += register.clear.eq(clear)
+            held[name] = register.o.valid
         m.d.comb += [
             core.clear.eq(clear),
             core.given.eq(given),
-            into.clear.eq(clear),
-            out_of.clear.eq(clear),
-            state.clear.eq(clear),
-            initial.clear.eq(clear),
-            link.busy.eq(core.busy | clear | into.o.valid | out_of.o.valid | initial.o.valid),
+            link.busy.eq(core.busy | clear | held["into"] | held["out_of"] | held["initial"]),
             core.dump.eq(link.dump),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),

@@ -1,13 +1,11 @@
 """The memory for what goes out: encoded frames, kept until the host has them."""
 
-from typing import Any
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse_hw.framing import TOKEN
+from autapse_hw.memories import Ram
 
 
 class TransmitBuffer(wiring.Component):
@@ -66,18 +64,15 @@ class TransmitBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """A writer and a reader with the memory between them; each state is one register."""
         m = Module()
-        # What is read while it is written is not used. Yosys can be told so for a port whose register is outside, and
-        # then it adds no bypass to the block RAM of an iCE40.
-        depth = self.slot * self.slots
-        memory: Memory[Any, Any] = Memory(shape=8, depth=depth, init=[], attrs={"no_rw_check": "1"})
-        m.submodules.memory = memory
+        # What is read while it is written is not used.
+        m.submodules.memory = memory = Ram(8, self.slot * self.slots, [], "logic")
         slot = Signal(range(self.slots))  # the frame that is written
         lone = Signal()  # it is finished, is not kept, and has not gone out
-        self._write(m, memory.write_port(), slot, lone)
-        self._read(m, memory.read_port(domain="comb"), slot, lone)
+        self._write(m, memory, slot, lone)
+        self._read(m, memory, slot, lone)
         return m
 
-    def _write(self, m: Module, write: Any, slot: Signal, lone: Signal) -> None:
+    def _write(self, m: Module, memory: Ram, slot: Signal, lone: Signal) -> None:
         """Encode the frame as it comes in.
 
         A place is kept for the length of the block that is being written, and filled in when the block ends: by a
@@ -113,7 +108,7 @@ class TransmitBuffer(wiring.Component):
         written = Signal(8, reset_less=True)
 
         m.d.comb += [self.i.ready.eq(fill)]
-        m.d.comb += [write.addr.eq(write_at), write.data.eq(written), write.en.eq(write_now)]
+        m.d.comb += [memory.w_addr.eq(write_at), memory.w_data.eq(written), memory.w_en.eq(write_now)]
         m.d.sync += [
             fill.eq((fill & ~self.i.valid) | (put_byte & ~filled) | put_zero | put_length | (wait & ~lone)),
             judge.eq(fill & self.i.valid),
@@ -153,7 +148,7 @@ class TransmitBuffer(wiring.Component):
         with m.If(commit & ~self.keep):
             m.d.sync += lone.eq(1)
 
-    def _read(self, m: Module, read: Any, slot: Signal, lone: Signal) -> None:
+    def _read(self, m: Module, memory: Ram, slot: Signal, lone: Signal) -> None:
         """Send a frame, then look whether there is another; what is compared, is compared a cycle before."""
         rest = Signal(init=1)
         rested = Signal()
@@ -161,18 +156,16 @@ class TransmitBuffer(wiring.Component):
         again = Signal()
         frame = Signal(range(self.slots))  # the next to go out
         at = Signal(range(self.slot * self.slots), reset_less=True)
-        fetched = Signal(8, reset_less=True)
         moved = Signal()
         settled = Signal()  # `last` is up to date
         last = Signal()
         finished = Signal()
         start = rest & rested & ~again & (differs | lone)
 
-        m.d.comb += [read.addr.eq(at), self.o.payload.eq(fetched)]
+        m.d.comb += [memory.addr.eq(at), self.o.payload.eq(memory.data)]
         m.d.comb += moved.eq(self.o.valid & self.o.ready)
         m.d.sync += [
-            fetched.eq(read.data),
-            last.eq(fetched == 0),
+            last.eq(memory.data == 0),
             settled.eq(~moved),
             finished.eq(moved & last),
             rest.eq((rest & ~start) | (moved & last)),

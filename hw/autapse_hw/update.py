@@ -1,13 +1,24 @@
 """The leaky update: decay times old state plus gain times activation, in the drain's pipeline."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed, delayed_flag, multiply, registered, rounding_increment, saturate, successor
+from autapse_hw.arithmetic import (
+    delayed,
+    delayed_flag,
+    extended,
+    multiply,
+    registered,
+    rounding_increment,
+    saturate,
+    successor,
+)
+from autapse_hw.memories import Rom
 from autapse_hw.schedule import leak_latency
+from autapse_hw.weights import packed
 
 
 class LeakyUpdate(wiring.Component):
@@ -19,8 +30,8 @@ class LeakyUpdate(wiring.Component):
     ----------
     q
         The network.
-    first, stride
-        The units: every `stride`-th from `first` on.
+    units
+        Which they are.
     sequences
         States of each unit, that take turns after all units.
 
@@ -49,10 +60,10 @@ class LeakyUpdate(wiring.Component):
     skip: Signal
     value: Signal
 
-    def __init__(self, q: QuantizedNetwork, first: int = 0, stride: int = 1, sequences: int = 1) -> None:
+    def __init__(self, q: QuantizedNetwork, units: range, sequences: int) -> None:
         if not q.leaky:
             raise ValueError("a plain update needs no LeakyUpdate")
-        self._q, self._units, self._sequences = q, range(first, q.units, stride), sequences
+        self._q, self._units, self._sequences = q, units, sequences
         bits = q.formats.state.bits
         super().__init__(
             {
@@ -75,12 +86,11 @@ class LeakyUpdate(wiring.Component):
         assert f.leak is not None
         m = Module()
         leak_bits = f.leak.bits
-        mask = (1 << leak_bits) - 1
-        init = [(int(q.d[j]) & mask) | (int(q.g[j]) & mask) << leak_bits for j in units]
-        m.submodules.coefficients = coefficients = Memory(shape=2 * leak_bits, depth=len(units), init=init)
+        init = [packed((q.d[j], q.g[j]), leak_bits) for j in units]
+        m.submodules.coefficients = coefficients = Rom(2 * leak_bits, len(units), init, "logic")
         count = len(units) * self._sequences
         m.submodules.states = states = Memory(shape=signed(f.state.bits), depth=count, init=[])
-        old, write, leak = states.read_port(), states.write_port(), coefficients.read_port()
+        old, write = states.read_port(), states.write_port()
 
         reading, writing, unit = Signal(range(count)), Signal(range(count)), Signal(range(len(units)))
         with m.If(self.valid | self.skip):
@@ -90,14 +100,13 @@ class LeakyUpdate(wiring.Component):
         m.d.comb += [
             old.en.eq(1),
             old.addr.eq(reading),
-            leak.en.eq(1),
-            leak.addr.eq(unit),
+            coefficients.addr.eq(unit),
             self.value.eq(old.data),
         ]
-        d, g = leak.data[:leak_bits].as_signed(), leak.data[leak_bits:].as_signed()
+        d, g = coefficients.data[:leak_bits].as_signed(), coefficients.data[leak_bits:].as_signed()
         bits = max(len(old.data), len(self.y))  # of the same length, so that both products come together
-        kept = multiply(m, d, _extended(old.data, bits))
-        driven = multiply(m, g, _extended(self.y, bits))
+        kept = multiply(m, d, extended(old.data, bits))
+        driven = multiply(m, g, extended(self.y, bits))
         total = registered(m, kept + driven.shift_left(q.gain_shift))
         increment = delayed(m, rounding_increment(total, f.leak.frac), 1)
         rounded = registered(m, delayed(m, total, 1).shift_right(f.leak.frac) + increment)
@@ -111,8 +120,3 @@ class LeakyUpdate(wiring.Component):
             write.data.eq(self.state),
         ]
         return m
-
-
-def _extended(value: Value, bits: int) -> Value:
-    """The signed `value` in so many bits."""
-    return Cat(value, value[-1].replicate(bits - len(value))).as_signed()

@@ -1,5 +1,7 @@
 """The layout of weights and biases in the core's memories."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from autapse.fixed import IntArray
@@ -27,7 +29,7 @@ def weight_words(q: QuantizedNetwork, s: Schedule) -> list[int]:
     padded = np.zeros((s.tiles * t.rows, s.slots * t.cols), np.int64)
     padded[: s.rows, : s.cols] = matrix(q)
     words = padded.reshape(s.tiles, t.rows, s.slots, t.cols).transpose(0, 2, 1, 3).reshape(s.tiles * s.slots, -1)
-    return [_packed(word, q.formats.W.bits) for word in words]
+    return [packed(word, q.formats.W.bits) for word in words]
 
 
 def bias_words(q: QuantizedNetwork, s: Schedule) -> list[int]:
@@ -37,10 +39,10 @@ def bias_words(q: QuantizedNetwork, s: Schedule) -> list[int]:
     rows = np.zeros(s.tiles * t.rows, np.int64)
     rows[: s.rows] = -bias(q)
     padded[:, : t.rows] = rows.reshape(s.tiles, t.rows)
-    return [_packed(word, q.formats.acc_bits) for word in padded.reshape(-1, t.drains)]
+    return [packed(word, q.formats.acc_bits) for word in padded.reshape(-1, t.drains)]
 
 
-def _packed(codes: IntArray, bits: int) -> int:
+def packed(codes: Iterable[int], bits: int) -> int:
     """One word of signed codes, the first lowest."""
     mask = (1 << bits) - 1
     return sum((int(code) & mask) << (k * bits) for k, code in enumerate(codes))

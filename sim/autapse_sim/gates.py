@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
-from autapse.errors import ToolFailedError
 from autapse_hw.core import Core
 from autapse_hw.lanes import LaneForm, get_form
 from autapse_hw.names import plain_names
 from autapse_sim.models import gate_models
-from autapse_sim.verilog import find_yosys
+from autapse_sim.verilog import run_yosys
 
 FAMILIES = ("ice40", "ecp5")
 _NETLIST = "netlist"
@@ -58,18 +56,8 @@ def synthesise(folder: Path, core: Core, family: str) -> str:
     (folder / "core.il").write_text(plain_names(rtlil.convert(core, name=_NETLIST)), encoding="utf-8")
     options = f"-device {'u' if core.form.lanes_per_block else 'hx'}" if family == "ice40" else ""
     script = (
-        f"read_rtlil core.il\nsynth_{family} {options} -top {_NETLIST}\n"
-        "delete t:$scopeinfo\nopt_clean -purge\nwrite_verilog -noattr gates.v\n"
+        f"read_rtlil core.il; synth_{family} {options} -top {_NETLIST}; "
+        "delete t:$scopeinfo; opt_clean -purge; write_verilog -noattr gates.v"
     )
-    (folder / "synthesis.ys").write_text(script, encoding="utf-8")
-    done = subprocess.run(
-        [find_yosys(), "-q", "-l", "synthesis.log", "-s", "synthesis.ys"],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise ToolFailedError(f"yosys does not synthesise the core: {done.stderr.strip()[-300:]}")
+    run_yosys(folder, "synthesis.log", script, "yosys does not synthesise the core")
     return (folder / "gates.v").read_text(encoding="utf-8")

@@ -7,13 +7,12 @@ give way to the ports of a module ``board``: ``clk`` (the clock behind the loop)
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from autapse.errors import FileFormatError, ToolFailedError
+from autapse.errors import FileFormatError
 from autapse_sim.models import gate_models
-from autapse_sim.verilog import find_yosys
+from autapse_sim.verilog import run_yosys
 
 _PLLS = ("SB_PLL40_PAD", "SB_PLL40_CORE")
 # They only say where cells come from.
@@ -39,16 +38,7 @@ def gates_source(folder: Path, netlist: Path) -> str:
         raise FileFormatError(f"{netlist}: not a netlist of ours: {error!r}") from error
     (folder / "netlist.json").write_text(json.dumps({"modules": {"netlist": stripped}}))
     script = "read_json netlist.json; write_verilog -noattr netlist.v"
-    done = subprocess.run(
-        [find_yosys(), "-q", "-l", "netlist.log", "-p", script],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise ToolFailedError(f"yosys does not read {netlist}: {done.stderr.strip()[-300:]}")
+    run_yosys(folder, "netlist.log", script, f"yosys does not read {netlist}")
     return gate_models("ice40", types) + (folder / "netlist.v").read_text() + _WRAPPER
 
 

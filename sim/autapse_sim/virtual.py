@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from autapse.errors import AutapseError, FileFormatError, MissingToolError, ToolFailedError
 from autapse.quantized import QuantizedNetwork, load_quantized
+from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
 from autapse_sim.netlist import gates_source
 from autapse_sim.virtual_build import compile_board, rtl_source
@@ -95,9 +96,8 @@ class VirtualBoard:
         self.q = q
         self.divisor: float = divisor
         self._tell = progress or (lambda message: None)
-        self._gates = False
         self._make: Callable[[Path], str] = lambda folder: rtl_source(q, tiling, form, clock_hz, divisor)
-        self._patience = _PATIENCE + 4 * _cycles(q, tiling, form)
+        self._patience = _PATIENCE + 4 * Schedule.of(q, tiling, form).cycles_per_step
         self._closing = contextlib.ExitStack()
         self._process: subprocess.Popen[str] | None = None
         self._port = ""
@@ -130,7 +130,6 @@ class VirtualBoard:
             if not report["device"].startswith("iCE40"):
                 raise AutapseError(f"{folder}: built for {report['device']}; gates are simulated for iCE40 only")
             netlist = Path(folder) / report["files"]["netlist"]
-            board._gates = True
             board._make = lambda work: gates_source(work, netlist)
             board.divisor = report["clock_hz"] / report["baud"]
         elif level != "rtl":
@@ -143,11 +142,6 @@ class VirtualBoard:
         if not self._port:
             raise AutapseError("the virtual board is not running: use it in a 'with' statement")
         return self._port
-
-    @property
-    def process_id(self) -> int:
-        """Of the program that simulates; 0 while the board does not run."""
-        return self._process.pid if self._process is not None else 0
 
     def __enter__(self) -> Self:
         try:
@@ -204,7 +198,7 @@ class VirtualBoard:
         self._tell("writing Verilog")
         source = self._make(folder)
         self._tell("compiling")
-        program = compile_board(folder, source, gates=self._gates)
+        program = compile_board(folder, source)
         master, slave = _terminal()
         self._port = os.ttyname(slave)
         try:
@@ -245,12 +239,6 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.wait()
     if process.stdout is not None:
         process.stdout.close()
-
-
-def _cycles(q: QuantizedNetwork, tiling: Tiling, form: str) -> int:
-    from autapse_hw.schedule import Schedule
-
-    return Schedule.of(q, tiling, form).cycles_per_step
 
 
 def _report(folder: Path) -> dict[str, Any]:

@@ -151,6 +151,14 @@ def test_guard_bits(guard):
     exact(quantize(net, guard_bits=guard), 3, stall=0.2)
 
 
+def test_most_negative_given_state_saturates():
+    q = quantize(random_network(np.random.default_rng(13), 4, 2, 1))
+    top = q.formats.state.max_code
+    given, codes = np.array([-top - 1, top, -top - 1, 0]), random_codes(q, 3, np.random.default_rng(14))
+    recorded, _ = run_core(Core(q, 2), codes, given=given.tolist(), cleared=20)
+    np.testing.assert_array_equal(recorded.h(4), replace(q, h0=np.maximum(given, -top)).run_int(codes[None]).h[0])
+
+
 @pytest.mark.parametrize("kind", ["direct", "linear", "quadratic"])
 def test_table_kinds(kind):
     q = quantize(random_network(np.random.default_rng(6), 9, 2, 1), state_bits=9, table=kind)

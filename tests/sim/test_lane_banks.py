@@ -20,9 +20,8 @@ from autapse_hw.lanes import FORMS, GENERIC
 from autapse_hw.lanes.accumulator import Number, segment_widths
 from autapse_hw.lanes.generic import Bank, GenericBank
 from autapse_hw.lanes.ice40_logic import BoothBank
-from autapse_sim.models import cell_models
-from autapse_sim.simulator import environment
-from autapse_sim.verilog import to_verilog
+from autapse_sim.simulator import compile_program
+from autapse_sim.verilog import design_source
 
 SHAPES = [(2, 1), (1, 3), (3, 2)]
 WARM_UP = 31  # cycles without products, longer than any latency
@@ -217,23 +216,9 @@ int main(int, char** argv) {
 def run_pairs(folder, pairs):
     """Cycles compared, and of each row whether its sums differed and moved. Verilator, without cocotb: no net is kept
     for it."""
-    source = to_verilog(Pairs(pairs), "top")
-    (folder / "top.v").write_text(source + cell_models(source))
-    (folder / "main.cpp").write_text(MAIN)
-    command = "verilator --cc --exe --build -O3 --x-assign fast --x-initial fast --noassert -Wno-fatal --top-module top"
-    with (folder / "compile.log").open("w") as log:
-        subprocess.run(
-            [*command.split(), "top.v", "main.cpp", "-o", "pairs"],
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment(),
-            check=True,
-        )
+    program = compile_program(folder, "top", design_source(Pairs(pairs), "top"), MAIN, "the pairs did not compile")
     rows = sum(pair.rows for pair in pairs)
-    done = subprocess.run(
-        [folder / "obj_dir" / "pairs", str(CYCLES), str(rows)], stdout=subprocess.PIPE, text=True, check=True
-    )
+    done = subprocess.run([program, str(CYCLES), str(rows)], stdout=subprocess.PIPE, text=True, check=True)
     (compared,), *flags = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
     return compared, flags
 

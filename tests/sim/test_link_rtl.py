@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from autapse.loading import load
 from autapse.quantize import quantize
 from autapse_hw.link import Link
 from autapse_hw.system import System
-from autapse_sim import simulator
+from autapse_sim.simulator import compile_program
 from autapse_sim.verilog import to_verilog
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "hw"))
@@ -90,16 +89,9 @@ class Small(wiring.Component):
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[wiring.Component], Path]:
     def build(component: wiring.Component) -> Path:
-        simulator.check_tools()
-        folder = tmp_path_factory.mktemp("line")
-        (folder / "line.v").write_text(to_verilog(component, "line"))
-        (folder / "line.cpp").write_text((Path(__file__).parent / "line.cpp").read_text())
-        command = ["verilator", "--cc", "--exe", "--build", "-O3", "-Wno-fatal", "--noassert", "-CFLAGS", "-O2"]
-        command += ["--x-assign", "fast", "--x-initial", "fast", "--top-module", "line", "--prefix", "Vline"]
-        command += ["--Mdir", "obj", "line.v", "line.cpp", "-o", "line"]
-        environment: Any = getattr(simulator, "environment", None) or simulator._environment
-        subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True)
-        return folder / "obj" / "line"
+        main = (Path(__file__).parent / "line.cpp").read_text()
+        source = to_verilog(component, "line")
+        return compile_program(tmp_path_factory.mktemp("line"), "line", source, main, "the line did not compile")
 
     return build
 

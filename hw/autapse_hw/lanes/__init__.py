@@ -33,8 +33,6 @@ class LaneForm:
         Lanes that share a DSP block; 0 where none is used.
     memory
         Kind of the block RAMs, of :data:`autapse_hw.memories.LATENCY`.
-    broadcast
-        Registers that spread the operands over the lanes.
     columns
         Columns of lanes that it can have.
     """
@@ -47,7 +45,6 @@ class LaneForm:
     segment_bits: int
     lanes_per_block: int
     memory: str
-    broadcast: int = 1
     columns: int = 1 << 30
 
     def latency(self, cols: int) -> int:

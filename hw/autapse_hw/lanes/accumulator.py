@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Module, Signal, Value
 
-from autapse_hw.arithmetic import delayed, delayed_flag, registered
+from autapse_hw.arithmetic import delayed, delayed_flag, extended, registered
 
 
 def segment_widths(bits: int, segments: int) -> list[int]:
@@ -29,7 +29,7 @@ def running_sum(m: Module, addend: Number, bits: int, segments: int, enable: Val
 
     Segment k, counted from the lowest, runs k cycles late.
     """
-    wide = Cat(addend.value, addend.value[-1].replicate(max(0, bits - len(addend.value))))
+    wide = extended(addend.value, bits)
     parts, at = [], 0
     carry: Value | int = 0 if addend.carry is None else addend.carry
     for k, width in enumerate(segment_widths(bits, segments)):

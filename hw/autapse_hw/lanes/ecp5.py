@@ -16,15 +16,10 @@ class Mult18Bank(Bank):
 
     product_latency = 3
 
-    def products(self, m: Module) -> list[list[Number]]:
-        rows: list[list[Number]] = []
-        for row in range(self.rows):
-            rows.append([])
-            for col in range(self.cols):
-                out = Signal(36, name=f"out_{row}_{col}")
-                m.submodules[f"mult_{row}_{col}"] = _mult18(self.weight(row, col), self.operand(col), out)
-                rows[-1].append(Number(out[: self.product_bits].as_signed()))
-        return rows
+    def product(self, m: Module, row: int, col: int) -> Number:
+        out = Signal(36, name=f"out_{row}_{col}")
+        m.submodules[f"mult_{row}_{col}"] = _mult18(self.weight(row, col), self.operand(col), out)
+        return Number(out[: self.product_bits].as_signed())
 
 
 def _mult18(a: Value, b: Value, out: Signal) -> Instance:

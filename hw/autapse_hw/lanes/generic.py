@@ -1,10 +1,10 @@
 """The contract of a bank of lanes, and the form that every device, word length and simulator can take."""
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from autapse_hw.arithmetic import delayed_flag
+from autapse_hw.arithmetic import delayed, delayed_flag, registered
 from autapse_hw.lanes.accumulator import Number, adder_tree, running_sum, tree_latency
 
 
@@ -65,9 +65,13 @@ class Bank(wiring.Component):
         """The operand of a column of lanes, signed."""
         return self.v.word_select(col, self.operand_bits).as_signed()
 
-    def products(self, m: Module) -> list[list[Number]]:
-        """The signed products by row and column, `product_bits` long, `product_latency` cycles after their factors."""
+    def product(self, m: Module, row: int, col: int) -> Number:
+        """The signed product of a lane, `product_bits` long, `product_latency` cycles after its factors."""
         raise NotImplementedError
+
+    def products(self, m: Module) -> list[list[Number]]:
+        """All of them, by row and column."""
+        return [[self.product(m, row, col) for col in range(self.cols)] for row in range(self.rows)]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -87,14 +91,10 @@ class GenericBank(Bank):
     product_latency = 2
 
     def products(self, m: Module) -> list[list[Number]]:
-        w, v = Signal.like(self.w, reset_less=True), Signal.like(self.v, reset_less=True)
-        m.d.sync += [w.eq(self.w), v.eq(self.v)]
+        operands = [delayed(m, self.operand(col), 1) for col in range(self.cols)]
         rows: list[list[Number]] = []
         for row in range(self.rows):
-            rows.append([])
-            for col in range(self.cols):
-                product = Signal(signed(self.product_bits), name=f"p_{row}_{col}", reset_less=True)
-                weight = w.word_select(row * self.cols + col, self.weight_bits).as_signed()
-                m.d.sync += product.eq(weight * v.word_select(col, self.operand_bits).as_signed())
-                rows[-1].append(Number(product))
+            weights = [delayed(m, self.weight(row, col), 1) for col in range(self.cols)]
+            products = [(w * v)[: self.product_bits] for w, v in zip(weights, operands, strict=True)]
+            rows.append([Number(registered(m, product)) for product in products])
         return rows

@@ -8,9 +8,9 @@ simulation model of the cell.
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value, signed
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value
 
-from autapse_hw.arithmetic import delayed_flag
+from autapse_hw.arithmetic import delayed_flag, extended, registered
 from autapse_hw.lanes.accumulator import Number
 from autapse_hw.lanes.generic import Bank
 
@@ -52,35 +52,23 @@ def _mac16(m: Module, name: str, a: Value, b: Value, hold: Value | None = None, 
     return out
 
 
-def _extended(value: Value, bits: int) -> Value:
-    """`value` sign-extended to `bits`."""
-    return Cat(value, value[-1].replicate(bits - len(value)))
-
-
 class Mac16Bank(Bank):
     """One SB_MAC16 a lane for the product, registered inside; the sum in logic. Words up to 16 bits."""
 
     product_latency = 4
 
-    def products(self, m: Module) -> list[list[Number]]:
-        rows: list[list[Number]] = []
-        for row in range(self.rows):
-            rows.append([])
-            for col in range(self.cols):
-                out = _mac16(
-                    m,
-                    f"mac_{row}_{col}",
-                    _extended(self.weight(row, col), 16),
-                    _extended(self.operand(col), 16),
-                    None,
-                    TOPOUTPUT_SELECT=3,
-                    BOTOUTPUT_SELECT=3,
-                    **_PIPELINED_16X16,
-                )
-                product = Signal(signed(self.product_bits), name=f"p_{row}_{col}", reset_less=True)
-                m.d.sync += product.eq(out)
-                rows[-1].append(Number(product))
-        return rows
+    def product(self, m: Module, row: int, col: int) -> Number:
+        out = _mac16(
+            m,
+            f"mac_{row}_{col}",
+            extended(self.weight(row, col), 16),
+            extended(self.operand(col), 16),
+            None,
+            TOPOUTPUT_SELECT=3,
+            BOTOUTPUT_SELECT=3,
+            **_PIPELINED_16X16,
+        )
+        return Number(registered(m, out[: self.product_bits]))
 
 
 class Mac16SumBank(Bank):
@@ -98,8 +86,8 @@ class Mac16SumBank(Bank):
             out = _mac16(
                 m,
                 f"mac_{row}",
-                _extended(self.weight(row, 0), 16),
-                _extended(self.operand(0), 16),
+                extended(self.weight(row, 0), 16),
+                extended(self.operand(0), 16),
                 hold,
                 TOPOUTPUT_SELECT=1,
                 TOPADDSUB_LOWERINPUT=2,
@@ -129,16 +117,14 @@ class Mac8x8Bank(Bank):
             out = _mac16(
                 m,
                 f"mac_{first}",
-                Cat(Cat(_extended(self.weight(row, col), 8) for row, col in pair), Const(0, 8))[:16],
-                Cat(Cat(_extended(self.operand(col), 8) for _, col in pair), Const(0, 8))[:16],
+                Cat(Cat(extended(self.weight(row, col), 8) for row, col in pair), Const(0, 8))[:16],
+                Cat(Cat(extended(self.operand(col), 8) for _, col in pair), Const(0, 8))[:16],
                 MODE_8x8=1,
                 TOP_8x8_MULT_REG=1,
                 BOT_8x8_MULT_REG=1,
                 TOPOUTPUT_SELECT=2,
                 BOTOUTPUT_SELECT=2,
             )
-            for half, (row, col) in enumerate(pair):
-                product = Signal(signed(self.product_bits), name=f"p_{row}_{col}", reset_less=True)
-                m.d.sync += product.eq(out.word_select(half, 16))
-                rows[row].append(Number(product))
+            for half, (row, _) in enumerate(pair):
+                rows[row].append(Number(registered(m, out.word_select(half, 16)[: self.product_bits])))
         return rows

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
-from autapse_hw.arithmetic import delayed, registered
+from autapse_hw.arithmetic import delayed, extended, registered
 from autapse_hw.lanes.accumulator import Number
 from autapse_hw.lanes.generic import Bank
 
@@ -51,7 +51,7 @@ def _product(m: Module, weight: Value, v: Value) -> Number:
     pairs = [stage(m, add_terms(terms[max(0, k - 2) : k])) for k in range(count, 0, -2)][::-1]
     product = stage(m, add_terms(pairs))
     carry = Const(0, 1) if product.carry is None else product.carry
-    return Number(_extended(product.value, bits)[:bits].as_signed(), carry)
+    return Number(extended(product.value, bits)[:bits].as_signed(), carry)
 
 
 def low_term(m: Module, digit: Value, v: Value) -> Term:
@@ -87,21 +87,16 @@ def add_terms(terms: list[Term]) -> Term:
     at = 2 * low.digits
     upper = low.value[at:].as_signed() if at < len(low.value) else low.value[-1].as_signed()
     bits = max(len(upper), len(high.value)) + 1
-    ones, twos = _extended(upper, bits).as_signed(), _extended(high.value, bits).as_signed()
+    ones, twos = extended(upper, bits), extended(high.value, bits)
     total = (ones + twos if high.carry is None else ones + twos + high.carry)[:bits]
     if high.gate is not None:  # behind the adder, in the table that the adder uses: before it, it would take cells
         total = Mux(high.gate, total, ones)[:bits]
-    return Term(Cat(_extended(low.value, at)[:at], total).as_signed(), low.digits + high.digits, low.carry)
+    return Term(Cat(extended(low.value, at)[:at], total).as_signed(), low.digits + high.digits, low.carry)
 
 
 def stage(m: Module, term: Term) -> Term:
     """The term, which has no gate, a cycle later."""
     return Term(registered(m, term.value), term.digits, None if term.carry is None else delayed(m, term.carry, 1))
-
-
-def _extended(value: Value, bits: int) -> Value:
-    """The signed `value` in at least `bits` bits."""
-    return Cat(value, value[-1].replicate(max(0, bits - len(value))))
 
 
 class BoothBank(Bank):

