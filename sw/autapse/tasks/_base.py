@@ -142,6 +142,16 @@ def window(steps: int, start: ArrayLike, stop: ArrayLike) -> BoolArray:
     return (time >= np.asarray(start)[..., None]) & (time < np.asarray(stop)[..., None])
 
 
+def answered(x: FloatArray, result: FloatArray, start: ArrayLike) -> Trials:
+    """Trials that ask for an answer from step `start` to the end; only the answer counts.
+
+    `x` is (batch, time, inputs), with its noise; `result` is (batch,), `start` too, or one step for all.
+    """
+    counts = np.empty(x.shape[:2], dtype=np.bool_)
+    counts[:] = window(x.shape[1], start, x.shape[1])
+    return Trials(x, (result[:, None] * counts)[..., None], counts[..., None])
+
+
 def judge_sides(z: ArrayLike, trials: Trials, middle: float = 0.0) -> dict[str, float]:
     """Judge on which side of `middle` the readout lies where the mask counts.
 

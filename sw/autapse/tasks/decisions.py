@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray
-from autapse.tasks._base import Success, Trials, check_fits, check_not_negative, check_positive, judge_sides, window
+from autapse.tasks._base import (
+    Success,
+    Trials,
+    answered,
+    check_fits,
+    check_not_negative,
+    check_positive,
+    judge_sides,
+    window,
+)
 
 _START = 20  # of the evidence
 
@@ -62,7 +71,7 @@ class PerceptualDecision:
         on = window(self.steps, _START, _START + self.evidence)
         means = 0.5 + 0.5 * c * (1.0, -1.0)
         x = on[None, :, None] * means[:, None, :] + self.noise * rng.standard_normal((batch, self.steps, 2))
-        return _answer(x, np.sign(c[:, 0]), _START + self.evidence + self.pause)
+        return answered(x, np.sign(c[:, 0]), _START + self.evidence + self.pause)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
@@ -120,7 +129,7 @@ class ContextIntegration:
         x = self.noise * rng.standard_normal((batch, self.steps, 4))
         x[..., :2] += on[None, :, None] * c[:, None, :]
         x[np.arange(batch), :, 2 + chosen] += 1.0
-        return _answer(x, np.sign(c[np.arange(batch), chosen]), _START + self.evidence + self.pause)
+        return answered(x, np.sign(c[np.arange(batch), chosen]), _START + self.evidence + self.pause)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
@@ -138,9 +147,3 @@ def _check(steps: int, evidence: int, pause: int, coherences: tuple[float, ...],
 def _signed(magnitudes: tuple[float, ...], shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
     signed: FloatArray = rng.choice(magnitudes, size=shape) * rng.choice((-1.0, 1.0), size=shape)
     return signed
-
-
-def _answer(x: FloatArray, sign: FloatArray, start: int) -> Trials:
-    batch, steps, _ = x.shape
-    counts = np.broadcast_to(window(steps, start, steps), (batch, steps))
-    return Trials(x, (sign[:, None] * counts)[..., None], counts[..., None].copy())

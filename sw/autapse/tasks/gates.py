@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray, IntArray
 from autapse.tasks._base import (
-    BoolArray,
     Success,
     Trials,
+    answered,
     check_fits,
     check_not_negative,
     check_positive,
@@ -91,9 +91,7 @@ class Gate:
         bits = rng.integers(0, 2, size=(batch, self.inputs))
         on = window(self.steps, self.start, self.start + self.width)
         x = on[None, :, None] * bits[:, None, :] + self.noise * rng.standard_normal((batch, self.steps, self.inputs))
-        result = _look_up(self.operation, bits)
-        counts = np.broadcast_to(window(self.steps, self.answer, self.steps), (batch, self.steps))
-        return Trials(x, (result[:, None] * counts)[..., None], counts[..., None].copy())
+        return answered(x, _look_up(self.operation, bits), self.answer)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer against one half: see :func:`autapse.tasks.judge_sides`."""
@@ -152,10 +150,8 @@ class ContextGates:
         late = window(self.steps, 60 + v, 80 + v)
         x = np.stack([late * bits[:, :1], late * bits[:, 1:], early * context[:, None]], axis=2)
         results = np.stack([_look_up(name, bits) for name in ("or", "xor", "and")])
-        result = results[context + 1, np.arange(batch)]
-        counts: BoolArray = window(self.steps, 100 + v, np.full(batch, self.steps))
         noise = self.noise * rng.standard_normal(x.shape)
-        return Trials(x + noise, (result[:, None] * counts)[..., None], counts[..., None])
+        return answered(x + noise, results[context + 1, np.arange(batch)], 100 + v)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer against one half: see :func:`autapse.tasks.judge_sides`."""

@@ -8,8 +8,8 @@ from typing import ClassVar, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.fixed import FloatArray, IntArray
-from autapse.tasks._base import Success, Trials, check_fits, check_not_negative, judge_sides, window
+from autapse.fixed import IntArray
+from autapse.tasks._base import Success, Trials, answered, check_fits, check_not_negative, judge_sides, window
 
 _START, _WIDTH = 20, 20  # of the first stimulus, of both
 
@@ -62,7 +62,8 @@ class DelayedMatch:
             early[None, :, None] * (sample[:, None] == (0, 1))[:, None, :]
             + late[..., None] * (test[:, None] == (0, 1))[:, None, :]
         )
-        return _answer(x, np.where(sample == test, 1.0, -1.0), second + _WIDTH + self.pause, self.noise, rng)
+        x = x + self.noise * rng.standard_normal(x.shape)
+        return answered(x, np.where(sample == test, 1.0, -1.0), second + _WIDTH + self.pause)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
@@ -127,7 +128,8 @@ class ParametricMemory:
         second = _second(self.shortest, self.longest, batch, rng)
         early, late = window(self.steps, _START, _START + _WIDTH), window(self.steps, second, second + _WIDTH)
         x = early * first[:, None] + late * other[:, None]
-        return _answer(x[..., None], np.where(first_larger, 1.0, -1.0), second + _WIDTH + self.pause, self.noise, rng)
+        x = x + self.noise * rng.standard_normal(x.shape)
+        return answered(x[..., None], np.where(first_larger, 1.0, -1.0), second + _WIDTH + self.pause)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
@@ -147,12 +149,6 @@ def _check(steps: int, shortest: int, longest: int, pause: int, noise: float) ->
 
 def _second(shortest: int, longest: int, batch: int, rng: np.random.Generator) -> IntArray:
     return _START + _WIDTH + rng.integers(shortest, longest, size=batch, endpoint=True)
-
-
-def _answer(x: FloatArray, sign: FloatArray, start: IntArray, noise: float, rng: np.random.Generator) -> Trials:
-    batch, steps, _ = x.shape
-    counts = window(steps, start, np.full(batch, steps))
-    return Trials(x + noise * rng.standard_normal(x.shape), (sign[:, None] * counts)[..., None], counts[..., None])
 
 
 _T = TypeVar("_T", DelayedMatch, ParametricMemory)
