@@ -109,6 +109,17 @@ class Task(Protocol):
         ...
 
 
+class Noisy:
+    """A task of inputs with magnitudes up to 1 and Gaussian noise of standard deviation `noise` on every sample."""
+
+    noise: float
+
+    @property
+    def input_range(self) -> float:
+        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
+        return 1.0 + 5.0 * self.noise
+
+
 def check_positive(**values: float) -> None:
     """ValueError for the first value that is not above zero."""
     for name, value in values.items():

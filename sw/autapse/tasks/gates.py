@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray, IntArray
 from autapse.tasks._base import (
+    Noisy,
     Success,
     Trials,
     answered,
@@ -25,7 +26,7 @@ TRUTH = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0), "not": (1
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(Noisy):
     """Simultaneous pulses of amplitude 0 or 1 in each channel; the gate's result, 0 or 1, from `answer` to the end.
 
     Gaussian noise on every sample. Only the answer counts: what the readout does before is free.
@@ -81,11 +82,6 @@ class Gate:
         """Two, or one for ``not``."""
         return 1 if self.operation == "not" else 2
 
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
-
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials; all combinations of inputs are equally likely."""
         bits = rng.integers(0, 2, size=(batch, self.inputs))
@@ -104,7 +100,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class ContextGates:
+class ContextGates(Noisy):
     """AND, OR or XOR of two pulses, chosen by an earlier pulse in a third channel: +1, -1 or 0.
 
     With v drawn uniformly from 1..`jitter`: the context pulse lies on [20 + v, 40 + v), the two pulses on
@@ -135,11 +131,6 @@ class ContextGates:
         check_positive(jitter=self.jitter)
         check_not_negative(noise=self.noise)
         check_fits(self.steps, 100 + self.jitter + 1)
-
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
 
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials; all contexts and all combinations of inputs are equally likely."""

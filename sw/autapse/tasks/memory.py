@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.fixed import IntArray
-from autapse.tasks._base import Success, Trials, answered, check_fits, check_not_negative, judge_sides, window
+from autapse.tasks._base import Noisy, Success, Trials, answered, check_fits, check_not_negative, judge_sides, window
 
 _START, _WIDTH = 20, 20  # of the first stimulus, of both
 
 
 @dataclass(frozen=True)
-class DelayedMatch:
+class DelayedMatch(Noisy):
     """Two stimuli, each a pulse in one of two channels: +1 if they were the same, -1 if not.
 
     The sample lies on [20, 40), the test of 20 steps follows after a random delay, and `pause` steps after its end the
@@ -48,11 +48,6 @@ class DelayedMatch:
     def __post_init__(self) -> None:
         _check(self.steps, self.shortest, self.longest, self.pause, self.noise)
 
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
-
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials; all pairs are equally likely."""
         sample, test = rng.integers(0, 2, size=(2, batch))
@@ -75,7 +70,7 @@ class DelayedMatch:
 
 
 @dataclass(frozen=True)
-class ParametricMemory:
+class ParametricMemory(Noisy):
     """Two pulses of graded amplitude in one channel: +1 if the first was the larger, -1 if the second.
 
     The amplitudes are uniform in [0.2, 1], at least `difference` apart (Romo et al., Nature 399, 1999, for the task).
@@ -113,11 +108,6 @@ class ParametricMemory:
         _check(self.steps, self.shortest, self.longest, self.pause, self.noise)
         if not 0 < self.difference < 0.8:
             raise ValueError(f"difference must lie between 0 and 0.8, not {self.difference}")
-
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
 
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials: the difference is uniform in [`difference`, 0.8], the smaller one in what is left."""

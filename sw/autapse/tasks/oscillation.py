@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.tasks._base import (
+    Noisy,
     Success,
     Trials,
     check_fits,
@@ -20,7 +21,7 @@ from autapse.tasks._base import (
 
 
 @dataclass(frozen=True)
-class Oscillation:
+class Oscillation(Noisy):
     """A pulse of amplitude 1 on [onset, onset + width); a sine from `begin` to ``steps - rest``, else 0.
 
     A fraction of the trials, `catch`, has no pulse and target 0. All samples count.
@@ -66,11 +67,6 @@ class Oscillation:
         if self.begin < self.onset + self.width:
             raise ValueError(f"begin must not be before the pulse's end, {self.onset + self.width}; it is {self.begin}")
         check_fits(self.steps, self.begin + self.rest + round(2 * self.period))
-
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
 
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials."""

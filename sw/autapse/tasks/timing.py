@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from autapse.fixed import FloatArray, IntArray
 from autapse.tasks._base import (
     BoolArray,
+    Noisy,
     Success,
     Trials,
     check_fits,
@@ -22,7 +23,7 @@ from autapse.tasks._base import (
 
 
 @dataclass(frozen=True)
-class TimeReproduction:
+class TimeReproduction(Noisy):
     """A pulse of amplitude 1 on [onset, onset + width); a Gaussian peak of height 1, `delay` steps after its end.
 
     A fraction of the trials, `catch`, has no pulse and target 0. All samples count.
@@ -66,11 +67,6 @@ class TimeReproduction:
         check_fraction(catch=self.catch)
         check_fits(self.steps, self.onset + self.jitter + self.width + self.delay + round(3 * self.sigma))
 
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
-
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials."""
         start = self.onset + rng.integers(0, self.jitter, size=batch, endpoint=True)
@@ -84,7 +80,7 @@ class TimeReproduction:
 
 
 @dataclass(frozen=True)
-class DurationReproduction:
+class DurationReproduction(Noisy):
     """A pulse of random duration; a Gaussian peak of height 1 when the same time has passed again after its end.
 
     The duration w is drawn uniformly from `shortest`..`longest`; the pulse lies on [onset, onset + w), the peak's
@@ -127,11 +123,6 @@ class DurationReproduction:
         if self.longest < self.shortest:
             raise ValueError(f"longest must not be below shortest, {self.shortest}; it is {self.longest}")
         check_fits(self.steps, self.onset + 2 * self.longest + round(3 * self.sigma))
-
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
 
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials."""
