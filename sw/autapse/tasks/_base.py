@@ -163,6 +163,19 @@ def answered(x: FloatArray, result: FloatArray, start: ArrayLike) -> Trials:
     return Trials(x, (result[:, None] * counts)[..., None], counts[..., None])
 
 
+def one_pulse(
+    batch: int, pulse: BoolArray, target: FloatArray, catch: float, noise: float, rng: np.random.Generator
+) -> Trials:
+    """Trials with a pulse of amplitude 1 and a target, of which a fraction `catch` on average has neither.
+
+    `pulse` and `target` are (batch, time), or (time,) for all; `noise` is that of the inputs. All samples count.
+    """
+    there = rng.random(batch)[:, None] >= catch
+    x = (pulse & there) + noise * rng.standard_normal((batch, target.shape[-1]))
+    y = np.where(there, target, 0.0)
+    return Trials(x[..., None], y[..., None], np.ones((*y.shape, 1), dtype=np.bool_))
+
+
 def judge_sides(z: ArrayLike, trials: Trials, middle: float = 0.0) -> dict[str, float]:
     """Judge on which side of `middle` the readout lies where the mask counts.
 

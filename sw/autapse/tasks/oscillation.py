@@ -16,6 +16,7 @@ from autapse.tasks._base import (
     check_fraction,
     check_not_negative,
     check_positive,
+    one_pulse,
     window,
 )
 
@@ -70,13 +71,10 @@ class Oscillation(Noisy):
 
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials."""
-        there = (rng.random(batch) >= self.catch)[:, None]
-        time = np.arange(self.steps)
-        pulse = there * window(self.steps, self.onset, self.onset + self.width)
-        x = pulse + self.noise * rng.standard_normal((batch, self.steps))
-        sine = self.amplitude * np.sin(2 * np.pi / self.period * (time - self.begin))
-        y = there * (sine * window(self.steps, self.begin, self.steps - self.rest))
-        return Trials(x[..., None], y[..., None], np.ones((batch, self.steps, 1), dtype=np.bool_))
+        pulse = window(self.steps, self.onset, self.onset + self.width)
+        sine = self.amplitude * np.sin(2 * np.pi / self.period * (np.arange(self.steps) - self.begin))
+        target = sine * window(self.steps, self.begin, self.steps - self.rest)
+        return one_pulse(batch, pulse, target, self.catch, self.noise, rng)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge phase, period, amplitude and silence.
