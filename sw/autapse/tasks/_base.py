@@ -141,6 +141,12 @@ def check_fraction(**values: float) -> None:
             raise ValueError(f"{name} must lie in [0, 1], not {value}")
 
 
+def check_order(shortest: int, longest: int) -> None:
+    """ValueError where `longest` is below `shortest`."""
+    if longest < shortest:
+        raise ValueError(f"longest must not be below shortest, {shortest}; it is {longest}")
+
+
 def check_fits(steps: int, needed: int) -> None:
     """ValueError where a trial of `steps` steps ends before the last thing in it can happen."""
     if steps < needed:

@@ -9,9 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.fixed import IntArray
-from autapse.tasks._base import Noisy, Success, Trials, answered, check_fits, check_not_negative, judge_sides, window
+from autapse.tasks._base import (
+    Noisy,
+    Success,
+    Trials,
+    answered,
+    check_fits,
+    check_not_negative,
+    check_order,
+    judge_sides,
+    window,
+)
 
 _START, _WIDTH = 20, 20  # of the first stimulus, of both
+_LESSONS = ((4, 10, 0), (10, 30, 0), (20, 40, 5), (30, 60, 10))  # shortest, longest, pause
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ class DelayedMatch(Noisy):
 
     def lessons(self) -> tuple[DelayedMatch, ...]:
         """Short delays and an early answer first, then longer ones."""
-        return (*_lessons(self, (4, 10, 0), (10, 30, 0), (20, 40, 5), (30, 60, 10)), self)
+        return (*_lessons(self), self)
 
 
 @dataclass(frozen=True)
@@ -127,13 +138,12 @@ class ParametricMemory(Noisy):
 
     def lessons(self) -> tuple[ParametricMemory, ...]:
         """Short delays and an early answer first, then longer ones."""
-        return (*_lessons(self, (4, 10, 0), (10, 30, 0), (20, 40, 5), (30, 60, 10)), self)
+        return (*_lessons(self), self)
 
 
 def _check(steps: int, shortest: int, longest: int, pause: int, noise: float) -> None:
     check_not_negative(shortest=shortest, pause=pause, noise=noise)
-    if longest < shortest:
-        raise ValueError(f"longest must not be below shortest, {shortest}; it is {longest}")
+    check_order(shortest, longest)
     check_fits(steps, _START + 2 * _WIDTH + longest + pause + 1)
 
 
@@ -144,10 +154,10 @@ def _second(shortest: int, longest: int, batch: int, rng: np.random.Generator) -
 _T = TypeVar("_T", DelayedMatch, ParametricMemory)
 
 
-def _lessons(task: _T, *forms: tuple[int, int, int]) -> tuple[_T, ...]:
-    """Easier forms of `task`: limits of the delay, and pause; answers of 20 steps at least."""
+def _lessons(task: _T) -> tuple[_T, ...]:
+    """Easier forms of `task`; answers of 20 steps at least."""
     easier = []
-    for shortest, longest, pause in forms:
+    for shortest, longest, pause in _LESSONS:
         if longest < task.longest:
             limits = {"shortest": min(shortest, task.shortest), "longest": longest, "pause": min(pause, task.pause)}
             steps = min(task.steps, _START + 2 * _WIDTH + longest + pause + 20)

@@ -16,6 +16,7 @@ from autapse.tasks._base import (
     check_fits,
     check_fraction,
     check_not_negative,
+    check_order,
     check_positive,
     one_pulse,
     window,
@@ -122,8 +123,7 @@ class DurationReproduction(Noisy):
         check_positive(shortest=self.shortest, sigma=self.sigma)
         check_not_negative(onset=self.onset, noise=self.noise)
         check_fraction(catch=self.catch)
-        if self.longest < self.shortest:
-            raise ValueError(f"longest must not be below shortest, {self.shortest}; it is {self.longest}")
+        check_order(self.shortest, self.longest)
         check_fits(self.steps, self.onset + 2 * self.longest + round(3 * self.sigma))
 
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
