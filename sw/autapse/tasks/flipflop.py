@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray
-from autapse.tasks._base import BoolArray, Noisy, Success, Trials, check_positive
+from autapse.tasks._base import BoolArray, Noisy, Success, Trials, check_not_negative, check_positive
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ class FlipFlop(Noisy):
 
     def __post_init__(self) -> None:
         check_positive(n_bits=self.n_bits, steps=self.steps, width=self.width, rate=self.rate)
-        for name in ("gap", "reaction", "noise"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        check_not_negative(gap=self.gap, reaction=self.reaction, noise=self.noise)
 
     @property
     def name(self) -> str:
