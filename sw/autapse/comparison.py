@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from autapse.analysis.pictures import new_figure
 from autapse.circuit import Equation, Stimulus
 from autapse.dynamics import RateODE
 from autapse.errors import AutapseError
 from autapse.fixed import FloatArray
+from autapse.plots import new_figure
 
 #: The levels in the order of the chain, with what they are drawn in.
 _COLOURS = {"ODE": "#9aa1ab", "discrete": "#1d4ed8", "fixed point": "#c2410c", "RTL": "#7c2d12", "SPICE": "#15803d"}

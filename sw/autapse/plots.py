@@ -1,4 +1,4 @@
-"""Pictures of runs. matplotlib is imported where it is used, and draws without a screen."""
+"""Pictures of runs, and the empty figure that others draw on. matplotlib is imported where it is used."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from autapse.fixed import FloatArray
 _FLOAT, _FIXED, _INPUT = "#8a8f98", "#c2410c", "#1d4ed8"
 
 
-def _figure(rows: int, height: float) -> tuple[Any, Any]:
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure that needs no screen, in inches."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingToolError("matplotlib is not installed: pip install 'autapse[plot]'") from None
-    figure = Figure(figsize=(9.0, height), layout="constrained")
-    return figure, figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def float_against_fixed(path: Path, x: FloatArray, z_float: FloatArray, z_fixed: FloatArray, title: str) -> None:
@@ -29,7 +29,8 @@ def float_against_fixed(path: Path, x: FloatArray, z_float: FloatArray, z_fixed:
     `x` is (time, inputs), the readouts are (time, outputs). Where input k and output k both exist, they share a panel.
     """
     channels = max(x.shape[1], z_float.shape[1])
-    figure, axes = _figure(channels + 1, 1.5 * channels + 1.9)
+    figure = new_figure(9.0, 1.5 * channels + 1.9)
+    axes = figure.subplots(channels + 1, 1, sharex=True, squeeze=False)[:, 0]
     steps = np.arange(len(x))
     for k, axis in enumerate(axes[:-1]):
         if k < x.shape[1]:

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 from autapse.activation import Activation, Segments
 from autapse.errors import FileFormatError
 from autapse.files import write_beside
-from autapse.fixed import Format, IntArray, signed_bits
+from autapse.fixed import FloatArray, Format, IntArray, signed_bits
 from autapse.network import FORMAT_VERSION, Network, Trajectory, check_inputs, read_npz
 from autapse.sizes import Sized
 
@@ -182,6 +182,11 @@ class QuantizedNetwork(Sized):
         from autapse.reference import run
 
         return run(self, np.asarray(x), record=record)
+
+    def readout(self, x: ArrayLike) -> FloatArray:
+        """z of :meth:`run`, (batch, time, outputs), for `x` (batch, time, inputs), which may saturate silently."""
+        codes = self.quantize_inputs(x)[0]
+        return self.formats.z.dequantize(self.run_int(codes, record=False).z)
 
     def model_hash(self) -> bytes:
         """Eight bytes that identify the integers, formats and tables: the start of their SHA-256."""

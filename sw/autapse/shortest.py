@@ -45,8 +45,7 @@ class Judge:
         """The figure of a network, float or quantised; inputs outside the range saturate."""
         if isinstance(net, Network):
             return self.figure(net.run(self.x).z)
-        codes = net.quantize_inputs(self.x)[0]
-        return self.figure(net.formats.z.dequantize(net.run_int(codes, record=False).z))
+        return self.figure(net.readout(self.x))
 
 
 @dataclass(frozen=True)

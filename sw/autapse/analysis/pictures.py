@@ -10,7 +10,7 @@ import numpy as np
 
 from autapse.analysis.changes import match
 from autapse.analysis.numbers import principal, shown
-from autapse.errors import MissingToolError
+from autapse.plots import new_figure
 
 if TYPE_CHECKING:
     from autapse.analysis import Analysis
@@ -19,15 +19,6 @@ _FLOAT, _FIXED, _GREY = "#1d4ed8", "#c2410c", "#8a8f98"
 _COLOURS = (_FLOAT, _FIXED)
 _KINDS = {"stable": "#15803d", "saddle": "#d97706", "unstable": "#b91c1c", "marginal": "#7c3aed", "slow": _GREY}
 _MARKS = {"stable": "o", "saddle": "D", "unstable": "X", "marginal": "s", "slow": "."}
-
-
-def new_figure(width: float, height: float) -> Any:
-    """An empty figure that needs no screen."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingToolError("matplotlib is not installed: pip install 'autapse[plot]'") from None
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def save(figure: Any, folder: Path, name: str, dpi: int = 120) -> list[str]:

@@ -13,12 +13,13 @@ import numpy as np
 import typer
 
 from autapse.cli._common import Json, emit, facts, out, read_array, working
+from autapse.cli._rtl import simulated
 from autapse.cli._zoo import HELP, name_of, read_network
 from autapse.errors import AutapseError, MissingToolError, ToolFailedError
 from autapse.files import folder_beside
 from autapse.fixed import FloatArray
 from autapse.network import Network, check_inputs
-from autapse.quantized import QuantizedNetwork
+from autapse.quantized import QuantizedNetwork, saturation_message
 
 if TYPE_CHECKING:
     from autapse.comparison import Runs
@@ -125,15 +126,14 @@ def gather(net: Network, q: QuantizedNetwork, ode: RateODE, dt: float, x: FloatA
         half = ode.rescale(1.0 / dt).discretize(0.5).run(np.repeat(x, 2, axis=0)).z[1::2]
     codes, outside = q.quantize_inputs(x[None])
     if outside:
-        warnings.warn(
-            f"{outside} of {codes.size} input values lie outside ±{q.formats.x.max_value:g} and were saturated",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        warnings.warn(saturation_message(q, outside, codes.size), RuntimeWarning, stacklevel=2)
     rounded = dequantized(q)
     trajectory = rounded.run(q.formats.x.dequantize(codes[0]))
     left_out: dict[str, str] = {}
-    rtl, (spice, edges) = _rtl(q, codes, left_out, say), _spice(ode, dt, x, left_out, say)
+    rtl, missing = simulated(q, codes, lambda m: say(f"RTL, {m}"))
+    if missing is not None:
+        left_out["RTL"] = missing
+    spice, edges = _spice(ode, dt, x, left_out, say)
     return Runs(
         dt=dt,
         x=x,
@@ -160,18 +160,6 @@ def _saturated(q: QuantizedNetwork, net: Network, h: FloatArray) -> int:
     if net.activation in ("identity", "relu"):
         outside |= np.abs(h - net.d * before) > np.abs(net.g) * (s.max_value + s.ulp / 2.0)
     return int(np.count_nonzero(outside))
-
-
-def _rtl(q: QuantizedNetwork, codes: Any, left_out: dict[str, str], say: Progress) -> FloatArray | None:
-    """The outputs of the simulated core. The bench also compares every state with the integer model's."""
-    from autapse_sim import simulate
-
-    lanes = min(8, q.units + q.outputs)
-    try:
-        return q.formats.z.dequantize(simulate(q, codes, lanes=lanes, progress=lambda m: say(f"RTL, {m}"))[0])
-    except MissingToolError as error:
-        left_out["RTL"] = str(error)
-        return None
 
 
 def _spice(

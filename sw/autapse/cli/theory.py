@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autapse.cli._common import Json, emit, facts, out, read_array, working
+from autapse.cli._rtl import simulated
 from autapse.cli._zoo import HELP, read_network
-from autapse.errors import AutapseError, MissingToolError
+from autapse.errors import AutapseError
 from autapse.files import folder_beside
 from autapse.fixed import FloatArray
 
@@ -115,7 +116,7 @@ def _exhibits(names: list[str], output: Path | None, rtl: bool, as_json: bool) -
     with folder_beside(output, NUMBERS) if output else nullcontext() as folder, working("zoo", as_json) as say:
         for each in shown:
             say(each.name)
-            circuit, left_out = _simulated(each, say) if rtl else (None, "not asked for")
+            circuit, left_out = _circuit(each, say) if rtl else (None, "not asked for")
             runs = each.runs(circuit)
             findings = each.findings(runs)
             wrong += [f"{each.name}, {f.level}: {f.claim.words}" for f in findings if not f.holds]
@@ -137,14 +138,7 @@ def _exhibits(names: list[str], output: Path | None, rtl: bool, as_json: bool) -
         raise AutapseError(f"a claim does not hold: {'; '.join(wrong)}")
 
 
-def _simulated(shown: Exhibit, say: Callable[[str], None]) -> tuple[FloatArray | None, str | None]:
+def _circuit(shown: Exhibit, say: Callable[[str], None]) -> tuple[FloatArray | None, str | None]:
     """The readouts of the simulated circuit; or why there are none."""
-    from autapse_sim import simulate
-
-    q = shown.q
-    codes = q.quantize_inputs(shown.x[None])[0]
-    try:
-        sent = simulate(q, codes, lanes=min(8, q.units + q.outputs), progress=lambda m: say(f"{shown.name}, {m}"))
-    except MissingToolError as error:
-        return None, str(error)
-    return q.formats.z.dequantize(sent[0]), None
+    codes = shown.q.quantize_inputs(shown.x[None])[0]
+    return simulated(shown.q, codes, lambda m: say(f"{shown.name}, {m}"))

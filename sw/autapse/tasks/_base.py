@@ -109,6 +109,17 @@ class Task(Protocol):
         ...
 
 
+class Noisy:
+    """A task of inputs with magnitudes up to 1 and Gaussian noise of standard deviation `noise` on every sample."""
+
+    noise: float
+
+    @property
+    def input_range(self) -> float:
+        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
+        return 1.0 + 5.0 * self.noise
+
+
 def check_positive(**values: float) -> None:
     """ValueError for the first value that is not above zero."""
     for name, value in values.items():
@@ -130,6 +141,12 @@ def check_fraction(**values: float) -> None:
             raise ValueError(f"{name} must lie in [0, 1], not {value}")
 
 
+def check_order(shortest: int, longest: int) -> None:
+    """ValueError where `longest` is below `shortest`."""
+    if longest < shortest:
+        raise ValueError(f"longest must not be below shortest, {shortest}; it is {longest}")
+
+
 def check_fits(steps: int, needed: int) -> None:
     """ValueError where a trial of `steps` steps ends before the last thing in it can happen."""
     if steps < needed:
@@ -140,6 +157,29 @@ def window(steps: int, start: ArrayLike, stop: ArrayLike) -> BoolArray:
     """Which of `steps` steps lie in [start, stop), (batch, steps), for bounds of shape (batch,) or scalars."""
     time = np.arange(steps)
     return (time >= np.asarray(start)[..., None]) & (time < np.asarray(stop)[..., None])
+
+
+def answered(x: FloatArray, result: FloatArray, start: ArrayLike) -> Trials:
+    """Trials that ask for an answer from step `start` to the end; only the answer counts.
+
+    `x` is (batch, time, inputs), with its noise; `result` is (batch,), `start` too, or one step for all.
+    """
+    counts = np.empty(x.shape[:2], dtype=np.bool_)
+    counts[:] = window(x.shape[1], start, x.shape[1])
+    return Trials(x, (result[:, None] * counts)[..., None], counts[..., None])
+
+
+def one_pulse(
+    batch: int, pulse: BoolArray, target: FloatArray, catch: float, noise: float, rng: np.random.Generator
+) -> Trials:
+    """Trials with a pulse of amplitude 1 and a target, of which a fraction `catch` on average has neither.
+
+    `pulse` and `target` are (batch, time), or (time,) for all; `noise` is that of the inputs. All samples count.
+    """
+    there = rng.random(batch)[:, None] >= catch
+    x = (pulse & there) + noise * rng.standard_normal((batch, target.shape[-1]))
+    y = np.where(there, target, 0.0)
+    return Trials(x[..., None], y[..., None], np.ones((*y.shape, 1), dtype=np.bool_))
 
 
 def judge_sides(z: ArrayLike, trials: Trials, middle: float = 0.0) -> dict[str, float]:

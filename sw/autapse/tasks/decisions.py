@@ -9,18 +9,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray
-from autapse.tasks._base import Success, Trials, check_fits, check_not_negative, check_positive, judge_sides, window
+from autapse.tasks._base import (
+    Success,
+    Trials,
+    answered,
+    check_fits,
+    check_not_negative,
+    check_positive,
+    judge_sides,
+    window,
+)
 
 _START = 20  # of the evidence
 
 
 @dataclass(frozen=True)
-class PerceptualDecision:
-    """Which of two noisy channels has the larger mean: +1 for the first, -1 for the second.
-
-    The evidence lies on [20, 20 + evidence): means of 0.5 + c/2 and 0.5 - c/2, c one of `coherences` with either sign.
-    The answer goes from `pause` steps after its end to the trial's end; only the answer counts. Gaussian noise on every
-    sample.
+class _Evidence:
+    """Noisy evidence on [20, 20 + evidence), and an answer from `pause` steps after its end to the trial's end.
 
     Attributes
     ----------
@@ -31,7 +36,7 @@ class PerceptualDecision:
     pause
         Steps between the evidence and the answer.
     coherences
-        Magnitudes of the difference of the means.
+        Magnitudes of the means, or of the difference of the means.
     noise
         Standard deviation of the input noise.
     """
@@ -42,14 +47,37 @@ class PerceptualDecision:
     coherences: tuple[float, ...] = (0.1, 0.2, 0.4)
     noise: float = 0.2
 
+    def __post_init__(self) -> None:
+        check_positive(evidence=self.evidence)
+        check_not_negative(pause=self.pause, noise=self.noise)
+        if not self.coherences or not all(c > 0 for c in self.coherences):
+            raise ValueError(f"coherences must be above zero, and at least one; they are {self.coherences}")
+        check_fits(self.steps, self._answer + 1)
+
+    @property
+    def _answer(self) -> int:
+        """First step of the answer."""
+        return _START + self.evidence + self.pause
+
+    def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
+        """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
+        return judge_sides(z, trials)
+
+
+@dataclass(frozen=True)
+class PerceptualDecision(_Evidence):
+    """Which of two noisy channels has the larger mean: +1 for the first, -1 for the second.
+
+    The evidence lies on [20, 20 + evidence): means of 0.5 + c/2 and 0.5 - c/2, c one of `coherences` with either sign.
+    The answer goes from `pause` steps after its end to the trial's end; only the answer counts. Gaussian noise of
+    standard deviation `noise` on every sample.
+    """
+
     name: ClassVar[str] = "perceptual_decision"
     summary: ClassVar[str] = "perceptual decision: which of two noisy channels had the larger mean"
     inputs: ClassVar[int] = 2
     outputs: ClassVar[int] = 1
     success: ClassVar[Success] = Success("decision", 0.97)
-
-    def __post_init__(self) -> None:
-        _check(self.steps, self.evidence, self.pause, self.coherences, self.noise)
 
     @property
     def input_range(self) -> float:
@@ -62,50 +90,24 @@ class PerceptualDecision:
         on = window(self.steps, _START, _START + self.evidence)
         means = 0.5 + 0.5 * c * (1.0, -1.0)
         x = on[None, :, None] * means[:, None, :] + self.noise * rng.standard_normal((batch, self.steps, 2))
-        return _answer(x, np.sign(c[:, 0]), _START + self.evidence + self.pause)
-
-    def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
-        """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
-        return judge_sides(z, trials)
+        return answered(x, np.sign(c[:, 0]), self._answer)
 
 
 @dataclass(frozen=True)
-class ContextIntegration:
+class ContextIntegration(_Evidence):
     """The sign of one of two streams of evidence, as a context says (Mante et al., Nature 503, 2013).
 
     Channels: two streams with means of either sign, whose magnitudes are drawn from `coherences` independently, on
     [20, 20 + evidence); and two context channels, of which one is 1 throughout the trial, the other 0. The answer, the
     sign of the stream chosen, +1 or -1, goes from `pause` steps after the evidence's end to the trial's end; only the
-    answer counts. Gaussian noise on every sample.
-
-    Attributes
-    ----------
-    steps
-        Length of a trial.
-    evidence
-        Length of the evidence.
-    pause
-        Steps between the evidence and the answer.
-    coherences
-        Magnitudes of the means.
-    noise
-        Standard deviation of the input noise.
+    answer counts. Gaussian noise of standard deviation `noise` on every sample.
     """
-
-    steps: int = 170
-    evidence: int = 100
-    pause: int = 20
-    coherences: tuple[float, ...] = (0.1, 0.2, 0.4)
-    noise: float = 0.2
 
     name: ClassVar[str] = "context_integration"
     summary: ClassVar[str] = "context-dependent integration: the sign of the stream that the context names"
     inputs: ClassVar[int] = 4
     outputs: ClassVar[int] = 1
     success: ClassVar[Success] = Success("decision", 0.95)
-
-    def __post_init__(self) -> None:
-        _check(self.steps, self.evidence, self.pause, self.coherences, self.noise)
 
     @property
     def input_range(self) -> float:
@@ -120,27 +122,9 @@ class ContextIntegration:
         x = self.noise * rng.standard_normal((batch, self.steps, 4))
         x[..., :2] += on[None, :, None] * c[:, None, :]
         x[np.arange(batch), :, 2 + chosen] += 1.0
-        return _answer(x, np.sign(c[np.arange(batch), chosen]), _START + self.evidence + self.pause)
-
-    def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
-        """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
-        return judge_sides(z, trials)
-
-
-def _check(steps: int, evidence: int, pause: int, coherences: tuple[float, ...], noise: float) -> None:
-    check_positive(evidence=evidence)
-    check_not_negative(pause=pause, noise=noise)
-    if not coherences or not all(c > 0 for c in coherences):
-        raise ValueError(f"coherences must be above zero, and at least one; they are {coherences}")
-    check_fits(steps, _START + evidence + pause + 1)
+        return answered(x, np.sign(c[np.arange(batch), chosen]), self._answer)
 
 
 def _signed(magnitudes: tuple[float, ...], shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
     signed: FloatArray = rng.choice(magnitudes, size=shape) * rng.choice((-1.0, 1.0), size=shape)
     return signed
-
-
-def _answer(x: FloatArray, sign: FloatArray, start: int) -> Trials:
-    batch, steps, _ = x.shape
-    counts = np.broadcast_to(window(steps, start, steps), (batch, steps))
-    return Trials(x, (sign[:, None] * counts)[..., None], counts[..., None].copy())

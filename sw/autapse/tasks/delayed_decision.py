@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.tasks._base import Success, Trials, check_fits, check_fraction, check_not_negative
+from autapse.tasks._base import Noisy, Success, Trials, check_fits, check_fraction, check_not_negative
 
 _FIRST = 50  # the pulse is on [50 + v, 70 + v), the target starts at 120 + v
 _WIDTH = 20
@@ -15,7 +15,7 @@ _LATEST = 70  # v is drawn uniformly from 1..70
 
 
 @dataclass(frozen=True)
-class DelayedDecision:
+class DelayedDecision(Noisy):
     """One pulse of amplitude +1 or -1 at a random time; its sign, `delay` steps after it has ended, to the trial's end.
 
     With v drawn uniformly from 1..70, the pulse lies on [50 + v, 70 + v), smoothed by a symmetric Hann window
@@ -73,11 +73,6 @@ class DelayedDecision:
     def outputs(self) -> int:
         """One."""
         return 1
-
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
 
     @property
     def success(self) -> Success:

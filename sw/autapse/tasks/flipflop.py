@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray
-from autapse.tasks._base import BoolArray, Success, Trials, check_positive
+from autapse.tasks._base import BoolArray, Noisy, Success, Trials, check_not_negative, check_positive
 
 
 @dataclass(frozen=True)
-class FlipFlop:
+class FlipFlop(Noisy):
     """The n-bit flip-flop task (Sussillo and Barak, Neural Computation 25, 2013), in steps.
 
     Each of n independent channels receives rectangular pulses of amplitude +1 or -1 at random times, and Gaussian
@@ -49,9 +49,7 @@ class FlipFlop:
 
     def __post_init__(self) -> None:
         check_positive(n_bits=self.n_bits, steps=self.steps, width=self.width, rate=self.rate)
-        for name in ("gap", "reaction", "noise"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        check_not_negative(gap=self.gap, reaction=self.reaction, noise=self.noise)
 
     @property
     def name(self) -> str:
@@ -72,11 +70,6 @@ class FlipFlop:
     def outputs(self) -> int:
         """One a bit."""
         return self.n_bits
-
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
 
     @property
     def success(self) -> Success:

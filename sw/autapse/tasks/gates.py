@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray, IntArray
 from autapse.tasks._base import (
-    BoolArray,
+    Noisy,
     Success,
     Trials,
+    answered,
     check_fits,
     check_not_negative,
     check_positive,
@@ -25,7 +26,7 @@ TRUTH = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0), "not": (1
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(Noisy):
     """Simultaneous pulses of amplitude 0 or 1 in each channel; the gate's result, 0 or 1, from `answer` to the end.
 
     Gaussian noise on every sample. Only the answer counts: what the readout does before is free.
@@ -81,19 +82,12 @@ class Gate:
         """Two, or one for ``not``."""
         return 1 if self.operation == "not" else 2
 
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
-
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials; all combinations of inputs are equally likely."""
         bits = rng.integers(0, 2, size=(batch, self.inputs))
         on = window(self.steps, self.start, self.start + self.width)
         x = on[None, :, None] * bits[:, None, :] + self.noise * rng.standard_normal((batch, self.steps, self.inputs))
-        result = _look_up(self.operation, bits)
-        counts = np.broadcast_to(window(self.steps, self.answer, self.steps), (batch, self.steps))
-        return Trials(x, (result[:, None] * counts)[..., None], counts[..., None].copy())
+        return answered(x, _look_up(self.operation, bits), self.answer)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer against one half: see :func:`autapse.tasks.judge_sides`."""
@@ -106,7 +100,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class ContextGates:
+class ContextGates(Noisy):
     """AND, OR or XOR of two pulses, chosen by an earlier pulse in a third channel: +1, -1 or 0.
 
     With v drawn uniformly from 1..`jitter`: the context pulse lies on [20 + v, 40 + v), the two pulses on
@@ -138,11 +132,6 @@ class ContextGates:
         check_not_negative(noise=self.noise)
         check_fits(self.steps, 100 + self.jitter + 1)
 
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
-
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials; all contexts and all combinations of inputs are equally likely."""
         v = rng.integers(1, self.jitter, size=batch, endpoint=True)
@@ -152,10 +141,8 @@ class ContextGates:
         late = window(self.steps, 60 + v, 80 + v)
         x = np.stack([late * bits[:, :1], late * bits[:, 1:], early * context[:, None]], axis=2)
         results = np.stack([_look_up(name, bits) for name in ("or", "xor", "and")])
-        result = results[context + 1, np.arange(batch)]
-        counts: BoolArray = window(self.steps, 100 + v, np.full(batch, self.steps))
         noise = self.noise * rng.standard_normal(x.shape)
-        return Trials(x + noise, (result[:, None] * counts)[..., None], counts[..., None])
+        return answered(x + noise, results[context + 1, np.arange(batch)], 100 + v)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer against one half: see :func:`autapse.tasks.judge_sides`."""

@@ -8,14 +8,25 @@ from typing import ClassVar, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.fixed import FloatArray, IntArray
-from autapse.tasks._base import Success, Trials, check_fits, check_not_negative, judge_sides, window
+from autapse.fixed import IntArray
+from autapse.tasks._base import (
+    Noisy,
+    Success,
+    Trials,
+    answered,
+    check_fits,
+    check_not_negative,
+    check_order,
+    judge_sides,
+    window,
+)
 
 _START, _WIDTH = 20, 20  # of the first stimulus, of both
+_LESSONS = ((4, 10, 0), (10, 30, 0), (20, 40, 5), (30, 60, 10))  # shortest, longest, pause
 
 
 @dataclass(frozen=True)
-class DelayedMatch:
+class DelayedMatch(Noisy):
     """Two stimuli, each a pulse in one of two channels: +1 if they were the same, -1 if not.
 
     The sample lies on [20, 40), the test of 20 steps follows after a random delay, and `pause` steps after its end the
@@ -48,11 +59,6 @@ class DelayedMatch:
     def __post_init__(self) -> None:
         _check(self.steps, self.shortest, self.longest, self.pause, self.noise)
 
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
-
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials; all pairs are equally likely."""
         sample, test = rng.integers(0, 2, size=(2, batch))
@@ -62,7 +68,8 @@ class DelayedMatch:
             early[None, :, None] * (sample[:, None] == (0, 1))[:, None, :]
             + late[..., None] * (test[:, None] == (0, 1))[:, None, :]
         )
-        return _answer(x, np.where(sample == test, 1.0, -1.0), second + _WIDTH + self.pause, self.noise, rng)
+        x = x + self.noise * rng.standard_normal(x.shape)
+        return answered(x, np.where(sample == test, 1.0, -1.0), second + _WIDTH + self.pause)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
@@ -70,11 +77,11 @@ class DelayedMatch:
 
     def lessons(self) -> tuple[DelayedMatch, ...]:
         """Short delays and an early answer first, then longer ones."""
-        return (*_lessons(self, (4, 10, 0), (10, 30, 0), (20, 40, 5), (30, 60, 10)), self)
+        return (*_lessons(self), self)
 
 
 @dataclass(frozen=True)
-class ParametricMemory:
+class ParametricMemory(Noisy):
     """Two pulses of graded amplitude in one channel: +1 if the first was the larger, -1 if the second.
 
     The amplitudes are uniform in [0.2, 1], at least `difference` apart (Romo et al., Nature 399, 1999, for the task).
@@ -113,11 +120,6 @@ class ParametricMemory:
         if not 0 < self.difference < 0.8:
             raise ValueError(f"difference must lie between 0 and 0.8, not {self.difference}")
 
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
-
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials: the difference is uniform in [`difference`, 0.8], the smaller one in what is left."""
         apart = rng.uniform(self.difference, 0.8, size=batch)
@@ -127,7 +129,8 @@ class ParametricMemory:
         second = _second(self.shortest, self.longest, batch, rng)
         early, late = window(self.steps, _START, _START + _WIDTH), window(self.steps, second, second + _WIDTH)
         x = early * first[:, None] + late * other[:, None]
-        return _answer(x[..., None], np.where(first_larger, 1.0, -1.0), second + _WIDTH + self.pause, self.noise, rng)
+        x = x + self.noise * rng.standard_normal(x.shape)
+        return answered(x[..., None], np.where(first_larger, 1.0, -1.0), second + _WIDTH + self.pause)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
@@ -135,13 +138,12 @@ class ParametricMemory:
 
     def lessons(self) -> tuple[ParametricMemory, ...]:
         """Short delays and an early answer first, then longer ones."""
-        return (*_lessons(self, (4, 10, 0), (10, 30, 0), (20, 40, 5), (30, 60, 10)), self)
+        return (*_lessons(self), self)
 
 
 def _check(steps: int, shortest: int, longest: int, pause: int, noise: float) -> None:
     check_not_negative(shortest=shortest, pause=pause, noise=noise)
-    if longest < shortest:
-        raise ValueError(f"longest must not be below shortest, {shortest}; it is {longest}")
+    check_order(shortest, longest)
     check_fits(steps, _START + 2 * _WIDTH + longest + pause + 1)
 
 
@@ -149,19 +151,13 @@ def _second(shortest: int, longest: int, batch: int, rng: np.random.Generator) -
     return _START + _WIDTH + rng.integers(shortest, longest, size=batch, endpoint=True)
 
 
-def _answer(x: FloatArray, sign: FloatArray, start: IntArray, noise: float, rng: np.random.Generator) -> Trials:
-    batch, steps, _ = x.shape
-    counts = window(steps, start, np.full(batch, steps))
-    return Trials(x + noise * rng.standard_normal(x.shape), (sign[:, None] * counts)[..., None], counts[..., None])
-
-
 _T = TypeVar("_T", DelayedMatch, ParametricMemory)
 
 
-def _lessons(task: _T, *forms: tuple[int, int, int]) -> tuple[_T, ...]:
-    """Easier forms of `task`: limits of the delay, and pause; answers of 20 steps at least."""
+def _lessons(task: _T) -> tuple[_T, ...]:
+    """Easier forms of `task`; answers of 20 steps at least."""
     easier = []
-    for shortest, longest, pause in forms:
+    for shortest, longest, pause in _LESSONS:
         if longest < task.longest:
             limits = {"shortest": min(shortest, task.shortest), "longest": longest, "pause": min(pause, task.pause)}
             steps = min(task.steps, _START + 2 * _WIDTH + longest + pause + 20)

@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.tasks._base import (
+    Noisy,
     Success,
     Trials,
     check_fits,
     check_fraction,
     check_not_negative,
     check_positive,
+    one_pulse,
     window,
 )
 
 
 @dataclass(frozen=True)
-class Oscillation:
+class Oscillation(Noisy):
     """A pulse of amplitude 1 on [onset, onset + width); a sine from `begin` to ``steps - rest``, else 0.
 
     A fraction of the trials, `catch`, has no pulse and target 0. All samples count.
@@ -67,20 +69,12 @@ class Oscillation:
             raise ValueError(f"begin must not be before the pulse's end, {self.onset + self.width}; it is {self.begin}")
         check_fits(self.steps, self.begin + self.rest + round(2 * self.period))
 
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
-
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials."""
-        there = (rng.random(batch) >= self.catch)[:, None]
-        time = np.arange(self.steps)
-        pulse = there * window(self.steps, self.onset, self.onset + self.width)
-        x = pulse + self.noise * rng.standard_normal((batch, self.steps))
-        sine = self.amplitude * np.sin(2 * np.pi / self.period * (time - self.begin))
-        y = there * (sine * window(self.steps, self.begin, self.steps - self.rest))
-        return Trials(x[..., None], y[..., None], np.ones((batch, self.steps, 1), dtype=np.bool_))
+        pulse = window(self.steps, self.onset, self.onset + self.width)
+        sine = self.amplitude * np.sin(2 * np.pi / self.period * (np.arange(self.steps) - self.begin))
+        target = sine * window(self.steps, self.begin, self.steps - self.rest)
+        return one_pulse(batch, pulse, target, self.catch, self.noise, rng)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge phase, period, amplitude and silence.

@@ -6,32 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
-from autapse.errors import MissingToolError
 from autapse.files import write_beside
 from autapse.fixed import FloatArray
+from autapse.plots import new_figure
 from autapse.tasks._base import Task
 
 _COLOURS = ("#1d4ed8", "#c2410c", "#047857", "#7c3aed")
+_COUNT = 4  # of the trials drawn
 _TARGET, _READOUT, _FREE = "#111827", "#c2410c", "#e5e7eb"
 
 
-def draw(task: Task, path: Path, *, seed: int = 0, count: int = 4, readout: FloatArray | None = None) -> None:
-    """Draw `count` trials of a task to a PNG: inputs above, targets below, and grey where the readout is free.
+def draw(task: Task, path: Path, *, seed: int = 0, readout: FloatArray | None = None) -> None:
+    """Draw four trials of a task to a PNG: inputs above, targets below, and grey where the readout is free.
 
-    The trials are the first ones of ``task.trials(count, default_rng(seed))``; `readout`, (count, time, outputs), of
-    those trials is drawn over the targets.
+    The trials are ``task.trials(4, default_rng(seed))``; `readout`, (4, time, outputs), of those trials is drawn over
+    the targets.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingToolError("matplotlib is not installed: pip install 'autapse[plot]'") from None
-    trials = task.trials(count, np.random.default_rng(seed))
+    trials = task.trials(_COUNT, np.random.default_rng(seed))
     z = None if readout is None else trials.check_readout(readout)
     rows = 1 + task.outputs
-    figure = Figure(figsize=(3.2 * count, 1.1 + 1.3 * rows), layout="constrained")
-    axes = figure.subplots(rows, count, sharex=True, sharey="row", squeeze=False)
+    figure = new_figure(3.2 * _COUNT, 1.1 + 1.3 * rows)
+    axes = figure.subplots(rows, _COUNT, sharex=True, sharey="row", squeeze=False)
     steps = np.arange(trials.x.shape[1])
-    for k in range(count):
+    for k in range(_COUNT):
         for channel in range(task.inputs):
             axes[0, k].plot(steps, trials.x[k, :, channel], color=_COLOURS[channel % 4], lw=0.7, alpha=0.8)
         axes[0, k].set_title(f"trial {k + 1}", fontsize=9)

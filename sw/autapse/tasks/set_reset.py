@@ -8,11 +8,20 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.tasks._base import Success, Trials, check_fits, check_not_negative, check_positive, judge_sides, window
+from autapse.tasks._base import (
+    Noisy,
+    Success,
+    Trials,
+    check_fits,
+    check_not_negative,
+    check_positive,
+    judge_sides,
+    window,
+)
 
 
 @dataclass(frozen=True)
-class SetReset:
+class SetReset(Noisy):
     """A pulse every `period` steps, in the set or in the reset channel; the output is 1 after set, 0 after reset.
 
     Pulses of amplitude 1 lie on [start + k period, start + k period + width); the channel of each is drawn with equal
@@ -52,11 +61,6 @@ class SetReset:
         if self.period <= self.width + self.delay:
             raise ValueError(f"period must be above width + delay = {self.width + self.delay}, not {self.period}")
         check_fits(self.steps, self.start + self.width + self.delay + 1)
-
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
 
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials."""

@@ -10,19 +10,23 @@ from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray, IntArray
 from autapse.tasks._base import (
-    BoolArray,
+    Noisy,
     Success,
     Trials,
     check_fits,
     check_fraction,
     check_not_negative,
+    check_order,
     check_positive,
+    one_pulse,
     window,
 )
 
+_TOLERANCE = 6  # steps between the peak and the target's
+
 
 @dataclass(frozen=True)
-class TimeReproduction:
+class TimeReproduction(Noisy):
     """A pulse of amplitude 1 on [onset, onset + width); a Gaussian peak of height 1, `delay` steps after its end.
 
     A fraction of the trials, `catch`, has no pulse and target 0. All samples count.
@@ -66,17 +70,12 @@ class TimeReproduction:
         check_fraction(catch=self.catch)
         check_fits(self.steps, self.onset + self.jitter + self.width + self.delay + round(3 * self.sigma))
 
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
-
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials."""
         start = self.onset + rng.integers(0, self.jitter, size=batch, endpoint=True)
-        there = rng.random(batch) >= self.catch
         end = start + self.width
-        return _trials(self.steps, start, end, end + self.delay, self.sigma, there, self.noise, rng)
+        pulse, peak = window(self.steps, start, end), _peak(self.steps, end + self.delay, self.sigma)
+        return one_pulse(batch, pulse, peak, self.catch, self.noise, rng)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the peak; see :func:`judge_peak`."""
@@ -84,7 +83,7 @@ class TimeReproduction:
 
 
 @dataclass(frozen=True)
-class DurationReproduction:
+class DurationReproduction(Noisy):
     """A pulse of random duration; a Gaussian peak of height 1 when the same time has passed again after its end.
 
     The duration w is drawn uniformly from `shortest`..`longest`; the pulse lies on [onset, onset + w), the peak's
@@ -124,33 +123,26 @@ class DurationReproduction:
         check_positive(shortest=self.shortest, sigma=self.sigma)
         check_not_negative(onset=self.onset, noise=self.noise)
         check_fraction(catch=self.catch)
-        if self.longest < self.shortest:
-            raise ValueError(f"longest must not be below shortest, {self.shortest}; it is {self.longest}")
+        check_order(self.shortest, self.longest)
         check_fits(self.steps, self.onset + 2 * self.longest + round(3 * self.sigma))
-
-    @property
-    def input_range(self) -> float:
-        """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
-        return 1.0 + 5.0 * self.noise
 
     def trials(self, batch: int, rng: np.random.Generator) -> Trials:
         """Draw `batch` trials."""
         duration = rng.integers(self.shortest, self.longest, size=batch, endpoint=True)
-        there = rng.random(batch) >= self.catch
-        start = np.full(batch, self.onset)
-        centre = start + 2 * duration
-        return _trials(self.steps, start, start + duration, centre, self.sigma, there, self.noise, rng)
+        pulse = window(self.steps, self.onset, self.onset + duration)
+        peak = _peak(self.steps, self.onset + 2 * duration, self.sigma)
+        return one_pulse(batch, pulse, peak, self.catch, self.noise, rng)
 
     def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
         """Judge the peak; see :func:`judge_peak`."""
         return judge_peak(z, trials, self.sigma)
 
 
-def judge_peak(z: ArrayLike, trials: Trials, sigma: float, tolerance: int = 6) -> dict[str, float]:
+def judge_peak(z: ArrayLike, trials: Trials, sigma: float) -> dict[str, float]:
     """Judge one peak a trial.
 
     ``success``: the fraction of trials that are right. A trial with a pulse is right if the readout's largest value
-    lies within `tolerance` steps of the target's peak, is 0.5 to 1.5, and the readout stays below 0.5 in magnitude more
+    lies within 6 steps of the target's peak, is 0.5 to 1.5, and the readout stays below 0.5 in magnitude more
     than 3 `sigma` away from the target's peak; one without a pulse, if it stays below 0.5 throughout.
     ``timing_error``: the distance in steps between the two peaks, averaged over the trials with a pulse.
     """
@@ -162,25 +154,14 @@ def judge_peak(z: ArrayLike, trials: Trials, sigma: float, tolerance: int = 6) -
     height = readout.max(axis=1)
     far = (np.abs(time - centre[:, None]) > 3 * sigma) | ~pulsed[:, None]
     quiet = (np.where(far, np.abs(readout), 0.0) < 0.5).all(axis=1)
-    peaked = (error <= tolerance) & (height > 0.5) & (height < 1.5)
+    peaked = (error <= _TOLERANCE) & (height > 0.5) & (height < 1.5)
     return {
         "success": float((quiet & (peaked | ~pulsed)).mean()),
         "timing_error": float(error[pulsed].mean()) if pulsed.any() else 0.0,
     }
 
 
-def _trials(
-    steps: int,
-    start: IntArray,
-    end: IntArray,
-    centre: IntArray,
-    sigma: float,
-    there: BoolArray,
-    noise: float,
-    rng: np.random.Generator,
-) -> Trials:
-    pulse = window(steps, start, end) & there[:, None]
-    x = pulse + noise * rng.standard_normal(pulse.shape)
-    peak = np.exp(-0.5 * ((np.arange(steps) - centre[:, None]) / sigma) ** 2)
-    y: FloatArray = np.where(there[:, None], peak, 0.0)
-    return Trials(x[..., None], y[..., None], np.ones((len(start), steps, 1), dtype=np.bool_))
+def _peak(steps: int, centre: IntArray, sigma: float) -> FloatArray:
+    """A Gaussian of height 1 around each centre, (batch, steps)."""
+    peak: FloatArray = np.exp(-0.5 * ((np.arange(steps) - centre[:, None]) / sigma) ** 2)
+    return peak

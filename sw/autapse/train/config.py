@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from autapse.network import ACTIVATIONS
+from autapse.quantize import MAX_BITS, MIN_BITS
 from autapse.tasks import Task
+from autapse.tasks._base import check_not_negative, check_positive
 
-TRAINABLE = ("tanh", "sigmoid", "relu", "hardtanh", "identity")
+TRAINABLE = tuple(ACTIVATIONS)
 INITIAL = ("orthogonal", "normal")
 
 
@@ -96,23 +99,25 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _check_name("activation", self.activation, TRAINABLE)
         _check_name("initial", self.initial, INITIAL)
-        positive = (
-            "gain",
-            "input_gain",
-            "learning_rate",
-            "clip",
-            "batch",
-            "max_updates",
-            "successes",
-            "check_every",
-            "fine_rate",
+        check_positive(
+            gain=self.gain,
+            input_gain=self.input_gain,
+            learning_rate=self.learning_rate,
+            clip=self.clip,
+            batch=self.batch,
+            max_updates=self.max_updates,
+            successes=self.successes,
+            check_every=self.check_every,
+            fine_rate=self.fine_rate,
+            validation_trials=self.validation_trials,
         )
-        for name in (*positive, "validation_trials"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above zero, not {getattr(self, name)}")
-        for name in ("weight_decay", "l2", "input_noise", "state_noise", "min_updates"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        check_not_negative(
+            weight_decay=self.weight_decay,
+            l2=self.l2,
+            input_noise=self.input_noise,
+            state_noise=self.state_noise,
+            min_updates=self.min_updates,
+        )
         for name in ("inhibitory", "sparsity", "float_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
@@ -120,8 +125,8 @@ class TrainConfig:
             raise ValueError(f"alpha must lie in (0, 1], not {self.alpha}")
         for name in ("bits", "check_bits"):
             value = getattr(self, name)
-            if value and not 4 <= value <= 18:
-                raise ValueError(f"{name} must be 0 or lie in 4 to 18, not {value}")
+            if value and not MIN_BITS <= value <= MAX_BITS:
+                raise ValueError(f"{name} must be 0 or lie in {MIN_BITS} to {MAX_BITS}, not {value}")
 
 
 def _check_name(name: str, value: str, known: tuple[str, ...]) -> None:

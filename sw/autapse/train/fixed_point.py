@@ -31,8 +31,7 @@ def score_on(net: Network, task: Task, trials: Trials, bits: int = 0) -> dict[st
     if not bits:
         return task.score(net.run(trials.x).z, trials)
     q = quantize_for(net, task, bits, trials.x)
-    codes = q.quantize_inputs(trials.x)[0]  # the few samples outside the range saturate
-    return task.score(q.formats.z.dequantize(q.run_int(codes, record=False).z), trials)
+    return task.score(q.readout(trials.x), trials)  # the few samples outside the range saturate
 
 
 def words(q: QuantizedNetwork) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class _Stage:
     draws: Task  # what trials are drawn from in training
     judge: Task  # what decides
     max_updates: int
+    successes: int  # validations in a row that end it
     lesson: bool = False
     bits: int = 0
 
@@ -111,7 +112,6 @@ def train(
             checkpoints.save(checkpoint, state, who)
 
     stages = _stages(task, config, start is not None)
-    converged = False
     while True:
         stage = stages[state.stage]
         converged = _run_stage(jax, stage, state, config, bounds, seed, progress, keep)
@@ -120,7 +120,7 @@ def train(
         if state.stage + 1 == len(stages):
             break
         state.next_stage()
-    network = to_network(state.best or state.weights, config)
+    network = to_network(state.weights, config)
     return network.with_info(task=task.name, seed=str(seed), converged="yes" if converged else "no", **state.note)
 
 
@@ -134,12 +134,12 @@ def _stages(task: Task, config: TrainConfig, started: bool) -> list[_Stage]:
     stages = []
     if not started:
         half = max(1, config.max_updates // 2)
-        stages += [_Stage(f"lesson {k + 1}", t, t, half, lesson=True) for k, t in enumerate(lessons[:-1])]
+        stages += [_Stage(f"lesson {k + 1}", t, t, half, 1, lesson=True) for k, t in enumerate(lessons[:-1])]
     if not (started and config.bits):
-        stages.append(_Stage("training", lessons[-1], task, config.max_updates))
+        stages.append(_Stage("training", lessons[-1], task, config.max_updates, config.successes))
     if config.bits:
         name = f"fine-tuning at {config.bits} bits"
-        stages.append(_Stage(name, lessons[-1], task, config.max_updates, bits=config.bits))
+        stages.append(_Stage(name, lessons[-1], task, config.max_updates, config.successes, bits=config.bits))
     return stages
 
 
@@ -180,7 +180,7 @@ def _run_stage(
         key = jax.random.key(seed)
         losses: list[Any] = []
         while state.done < stage.max_updates:
-            if state.streak >= (1 if stage.lesson else config.successes):
+            if state.streak >= stage.successes:
                 return True  # where a checkpoint was written after the last validation of a stage
             trials = stage.draws.trials(config.batch, state.rng)
             x = trials.x + config.input_noise * state.rng.standard_normal(trials.x.shape)
@@ -207,7 +207,7 @@ def _run_stage(
                 progress(Progress(stage.name, state.done, stage.max_updates, mean, score, other))
             losses.clear()
             keep()
-    return state.streak >= (1 if stage.lesson else config.successes)
+    return state.streak >= stage.successes
 
 
 def _validate(stage: _Stage, state: State, config: TrainConfig) -> tuple[dict[str, float], dict[str, float] | None]:
@@ -221,14 +221,12 @@ def _validate(stage: _Stage, state: State, config: TrainConfig) -> tuple[dict[st
             others.append(score_on(network, task, trials))
         if config.check_bits and (config.float_share or not stage.bits):
             others.append(score_on(network, task, trials, config.check_bits))
-    figures = [s[task.success.metric] for s in (score, *others)]
-    reached = all(figure >= task.success.threshold for figure in figures)
+    reached = all(task.success.reached(s) for s in (score, *others))
     state.streak = state.streak + 1 if reached else 0
     if state.done < config.min_updates and not stage.lesson:
         state.streak = 0
-    wanted = 1 if stage.lesson else config.successes
-    value = min(figures)
-    if value > state.best_value or state.streak >= wanted:
+    value = min(s[task.success.metric] for s in (score, *others))
+    if value > state.best_value or state.streak >= stage.successes:
         state.best, state.best_value = dict(state.weights), value
         state.note = {"updates": str(state.total), "score": format_score(score)}
         if stage.bits:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from autapse.analysis.pictures import new_figure
 from autapse.dynamics import RateODE, interchange
 from autapse.fixed import FloatArray
 from autapse.fixedpoints import find_fixed_points
+from autapse.plots import new_figure
 from autapse.quantize import quantize
 from autapse.zoo.attractors import (
     flip_threshold,

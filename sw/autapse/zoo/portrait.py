@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autapse.analysis.pictures import new_figure
 from autapse.fixed import FloatArray
+from autapse.plots import new_figure
 from autapse.zoo.exhibits import FIXED, FLOAT, RTL, Exhibit, Finding, told
 
 _COLOURS = ("#1d4ed8", "#c2410c", "#15803d", "#7c3aed", "#0e7490", "#a16207")
