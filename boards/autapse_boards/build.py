@@ -14,10 +14,11 @@ from autapse.protocol import ANSWER_OVERHEAD, REQUEST_OVERHEAD, wire_bytes
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board, baud_rate, get_board
 from autapse_boards.fit import Plan, fit
-from autapse_boards.flow import Flow, Routed
+from autapse_boards.flow import Flow
 from autapse_boards.limits import clock_limit, lowest
 from autapse_boards.pll import Clocking, rates_up_to
 from autapse_boards.report import REPORT_FILE, Attempt, Report
+from autapse_boards.timing import Timing
 from autapse_boards.tools import Progress
 from autapse_hw.tiling import Tiling
 
@@ -31,7 +32,7 @@ _MARGINS = {2: 0.97, 3: 0.91}
 @dataclass(frozen=True)
 class _Best:
     clocking: Clocking
-    routed: Routed
+    timing: Timing
     folder: Path
 
 
@@ -119,16 +120,16 @@ def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: i
         folder = work / f"try{number}"
         folder.mkdir()
         start = time.monotonic()
-        routed = flow.run(clocking, folder, tried)
+        timing = flow.run(clocking, folder, tried)
         clock = float(clocking.frequency)
-        attempts.append(Attempt(clock, routed.timing.allowed_hz, tried, round(time.monotonic() - start, 3)))
-        flow.tell(f"{clock / 1e6:.2f} MHz tried, {routed.timing.allowed_hz / 1e6:.2f} MHz achieved")
+        attempts.append(Attempt(clock, timing.allowed_hz, tried, round(time.monotonic() - start, 3)))
+        flow.tell(f"{clock / 1e6:.2f} MHz tried, {timing.allowed_hz / 1e6:.2f} MHz achieved")
         if attempts[-1].met:
             if best is None or clocking.frequency > best.clocking.frequency:
-                best = _Best(clocking, routed, folder)
+                best = _Best(clocking, timing, folder)
             if frequency is not None:
                 break
-            following = usable_rates(flow.board, min(routed.timing.allowed_hz, missed * 0.999))
+            following = usable_rates(flow.board, min(timing.allowed_hz, missed * 0.999))
             if not following or following[0].frequency < _GAIN * best.clocking.frequency:
                 break
             clocking = following[0]
@@ -137,7 +138,7 @@ def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: i
             if best is not None:
                 break
             if frequency is None:
-                limit = routed.timing.allowed_hz * _MARGINS.get(number + 1, 1.0)
+                limit = timing.allowed_hz * _MARGINS.get(number + 1, 1.0)
                 following = usable_rates(flow.board, min(limit, missed * 0.999))
                 if not following:
                     break
@@ -170,7 +171,7 @@ def _report(
     cycles = schedule.cycles_per_step
     frames = (identity.step_input_bytes + REQUEST_OVERHEAD, identity.step_output_bytes + ANSWER_OVERHEAD)
     bits = 10 * sum(wire_bytes(n) for n in frames)
-    timing = best.routed.timing
+    timing = best.timing
     baud = baud_rate(board, clock)
     limit = lowest(timing.limits)
     return Report(

@@ -16,7 +16,7 @@ from autapse_boards import flow as flow_module
 from autapse_boards.board import baud_rate
 from autapse_boards.bridge import MAX_BAUD_ERROR
 from autapse_boards.build import _search, usable_rates
-from autapse_boards.flow import Flow, Routed
+from autapse_boards.flow import Flow
 from autapse_boards.limits import clock_limit
 from autapse_boards.report import _core, table
 from autapse_boards.timing import Timing
@@ -147,7 +147,7 @@ class _FakeFlow:
 
     def run(self, clocking, folder, seed):
         self.runs.append((float(clocking.frequency) / MHZ, seed))
-        return Routed(Timing(self.achieved.pop(0) * MHZ, float(clocking.frequency), (), {}))
+        return Timing(self.achieved.pop(0) * MHZ, float(clocking.frequency), (), {})
 
 
 def _searched(tmp_path, *achieved, frequency=None):
