@@ -150,10 +150,10 @@ def place_bare(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "top.il").write_text(plain_names(rtlil.convert(Datapath(bare), name="top")))
     seconds = synthesise(find("yosys"), part, bare.form.name, folder, tell)
-    nextpnr, timings = find(f"nextpnr-{part.family}"), []
+    nextpnr, timings, sheet = find(f"nextpnr-{part.family}"), [], limits(part, folder / "top.json")
     options = ["--freq", f"{target_hz / 1e6:.3f}", *router(part, bare.tiling.lanes)]
     options += ["--lpf-allow-unconstrained"] * (part.family == "ecp5")
     for seed in seeds:
         seconds += place_route(nextpnr, part, seed, options, folder, tell)
-        timings.append(read_timing(folder / "timing.json", part.family, limits(part, folder / "top.json")))
+        timings.append(read_timing(folder / "timing.json", part.family, sheet))
     return timings, seconds

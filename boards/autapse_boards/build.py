@@ -91,8 +91,8 @@ def build(
         for name in [*files.values(), *flow.logs]:
             if (best.folder / name).is_file():
                 (best.folder / name).rename(work / name)
-        for number in range(len(attempts)):
-            shutil.rmtree(work / f"try{number + 1}")
+        for tried in work.glob("try*"):
+            shutil.rmtree(tried)
         q.save(work / "q.npz")
         report = _report(q, board, plan, best, attempts, flow, files)
         report.save(work)
@@ -117,10 +117,13 @@ def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: i
     clocking, best, missed = rates[0], None, float("inf")
     for number in range(1, _TRIES + 1):
         tried = seed if frequency is None else seed + number - 1
-        folder = work / f"try{number}"
-        folder.mkdir()
         start = time.monotonic()
-        timing = flow.run(clocking, folder, tried)
+        if number == 1 or frequency is None:  # another seed places the same netlist
+            folder = work / f"try{number}"
+            folder.mkdir()
+            flow.elaborate(clocking, folder)
+            flow.synthesise(folder)
+        timing = flow.place_route(folder, tried)
         clock = float(clocking.frequency)
         attempts.append(Attempt(clock, timing.allowed_hz, tried, round(time.monotonic() - start, 3)))
         flow.tell(f"{clock / 1e6:.2f} MHz tried, {timing.allowed_hz / 1e6:.2f} MHz achieved")

@@ -90,12 +90,6 @@ class Flow:
             "memories": "memories.json",
         }
 
-    def run(self, clocking: Clocking, folder: Path, seed: int) -> Timing:
-        """All stages but packing, into `folder`. A design that misses timing is returned as such."""
-        self.elaborate(clocking, folder)
-        self.synthesise(folder)
-        return self.place_route(folder, seed)
-
     def elaborate(self, clocking: Clocking, folder: Path) -> None:
         """Write ``top.il`` and the constraints, by amaranth's platform for this board."""
         from autapse_boards.top import Top
@@ -124,7 +118,10 @@ class Flow:
         netlist.write_text(exchange_netlist(netlist.read_text(), Design.read(text, family)))
 
     def place_route(self, folder: Path, seed: int) -> Timing:
-        """nextpnr: netlist to the routed design. Missed timing is no error here: it is read from the report."""
+        """nextpnr: netlist to the routed design, in place of that of another seed.
+
+        Missed timing is no error here: it is read from the report.
+        """
         self.tell("place and route")
         constraints = (self._names.constraints_option, self._names.constraints)
         args = (*constraints, "--write", "routed.json", *router(self.board.part, self.tiling.lanes))
