@@ -141,18 +141,20 @@ class Flow:
         return self._names.bitstream
 
 
-def synthesise(yosys: Tool, part: Part, form: str, folder: Path, tell: Progress | None = None) -> float:
-    """``top.il`` to ``top.json``, for lanes of that form; returns the seconds."""
+def synthesise(
+    yosys: Tool, part: Part, form: str, folder: Path, tell: Progress | None = None, options: Sequence[str] = ()
+) -> float:
+    """``top.il`` to ``top.json``, for lanes of that form, with further `options`; returns the seconds."""
     # ice40_dsp in yosys 0.70 takes SB_MAC16 that are there already for its own, packs what stands behind them into
     # the block, and loses lanes: so it runs only where multipliers are to be inferred.
     inferred = form == GENERIC.name and part.key == "up5k"
-    options = " ".join((*part.synth, *(("-dsp",) if inferred else ())))
-    script = f"read_rtlil top.il\nsynth_{part.family} {options} -top top -json top.json\nstat\n"
+    given = " ".join((*part.synth, *(("-dsp",) if inferred else ()), *options))
+    script = f"read_rtlil top.il\nsynth_{part.family} {given} -top top -json top.json\nstat\n"
     (folder / "synthesis.ys").write_text(script)
     return run(yosys, ("-q", "-l", "synthesis.log", "-s", "synthesis.ys"), folder, "synthesis.log", tell)
 
 
-def router(part: Part, lanes: int) -> tuple[str, ...]:
+def router(part: Part, lanes: float) -> tuple[str, ...]:
     """nextpnr's options for the router that suits so many lanes."""
     return ("--router", "router2") if part.family == "ecp5" and lanes > _ROUTER2_LANES else ()
 
