@@ -15,7 +15,7 @@ from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board, baud_rate, get_board
 from autapse_boards.fit import Plan, fit
 from autapse_boards.flow import Flow
-from autapse_boards.limits import clock_limit, lowest
+from autapse_boards.limits import clock_limit
 from autapse_boards.pll import Clocking, rates_up_to
 from autapse_boards.report import REPORT_FILE, Attempt, Report
 from autapse_boards.timing import Timing
@@ -176,7 +176,6 @@ def _report(
     bits = 10 * sum(wire_bytes(n) for n in frames)
     timing = best.timing
     baud = baud_rate(board, clock)
-    limit = lowest(timing.limits)
     return Report(
         board=board.name,
         device=board.device,
@@ -193,7 +192,7 @@ def _report(
         clock_hz=clock,
         fmax_hz=timing.allowed_hz,
         timing_hz=timing.fmax_hz,
-        clamped_by=limit if limit is not None and timing.allowed_hz < timing.fmax_hz else None,
+        clamped_by=timing.clamped_by,
         limits=timing.limits,
         critical_path=timing.path,
         cycles_per_step=cycles,
