@@ -106,15 +106,20 @@ def usable_rates(board: Board, limit_hz: float) -> list[Clocking]:
     return [r for r in rates if board.bridge.best_rate(float(r.frequency)) is not None]
 
 
-def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: int, attempts: list[Attempt]) -> _Best:
-    """The fastest design that met timing. With a given frequency the seed is varied, else the frequency."""
-    rates = usable_rates(flow.board, plan.expected_hz if frequency is None else frequency)
+def first_rate(board: Board, plan: Plan, wanted_hz: float | None) -> Clocking:
+    """The fastest usable clock up to `wanted_hz`, or to what is expected of the plan; AutapseError if there is none."""
+    rates = usable_rates(board, plan.expected_hz if wanted_hz is None else wanted_hz)
     if not rates:
         raise AutapseError(
-            f"{flow.board.name} cannot make a clock of at most {(frequency or 0) / 1e6:g} MHz: "
-            f"its own is {flow.board.clock_hz / 1e6:g} MHz"
+            f"{board.name} cannot make a clock of at most {(wanted_hz or 0) / 1e6:g} MHz: "
+            f"its own is {board.clock_hz / 1e6:g} MHz"
         )
-    clocking, best, missed = rates[0], None, float("inf")
+    return rates[0]
+
+
+def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: int, attempts: list[Attempt]) -> _Best:
+    """The fastest design that met timing. With a given frequency the seed is varied, else the frequency."""
+    clocking, best, missed = first_rate(flow.board, plan, frequency), None, float("inf")
     for number in range(1, _TRIES + 1):
         tried = seed if frequency is None else seed + number - 1
         start = time.monotonic()
