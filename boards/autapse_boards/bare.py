@@ -6,6 +6,7 @@ else on the chip.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,16 +145,35 @@ def _chain(m: Module, b: Bare, sums: Value, rows: range, load: Value) -> Value:
 def place_bare(
     bare: Bare, part: Part, folder: Path, seeds: range | list[int], target_hz: float, tell: Progress | None = None
 ) -> tuple[list[Timing], float]:
-    """Build it in `folder`, which is made; what each seed achieves, and the seconds of the tools."""
+    """:func:`place` of a bare datapath."""
+    return place(Datapath(bare), part, folder, seeds, target_hz, bare.form.name, bare.tiling.lanes, tell)
+
+
+def place(
+    circuit: wiring.Component,
+    part: Part,
+    folder: Path,
+    seeds: range | list[int],
+    target_hz: float,
+    form: str,
+    lanes: float,
+    tell: Progress | None = None,
+    synth: Sequence[str] = (),
+) -> tuple[list[Timing], float]:
+    """Build a circuit of so many lanes of a form alone on `part`, in `folder`, which is made.
+
+    `synth` are further options of yosys' ``synth_ice40`` or ``synth_ecp5``. Returns what each seed achieves, and the
+    seconds of the tools.
+    """
     from amaranth.back import rtlil  # type: ignore[attr-defined]  # not in the stubs
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "top.il").write_text(plain_names(rtlil.convert(Datapath(bare), name="top")))
-    seconds = synthesise(find("yosys"), part, bare.form.name, folder, tell)
-    nextpnr, timings = find(f"nextpnr-{part.family}"), []
-    options = ["--freq", f"{target_hz / 1e6:.3f}", *router(part, bare.tiling.lanes)]
+    (folder / "top.il").write_text(plain_names(rtlil.convert(circuit, name="top")))
+    seconds = synthesise(find("yosys"), part, form, folder, tell, synth)
+    nextpnr, timings, sheet = find(f"nextpnr-{part.family}"), [], limits(part, folder / "top.json")
+    options = ["--freq", f"{target_hz / 1e6:.3f}", *router(part, lanes)]
     options += ["--lpf-allow-unconstrained"] * (part.family == "ecp5")
     for seed in seeds:
         seconds += place_route(nextpnr, part, seed, options, folder, tell)
-        timings.append(read_timing(folder / "timing.json", part.family, limits(part, folder / "top.json")))
+        timings.append(read_timing(folder / "timing.json", part.family, sheet))
     return timings, seconds

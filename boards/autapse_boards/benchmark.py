@@ -19,7 +19,7 @@ from autapse.quantize import quantize
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.bare import Bare, place_bare
 from autapse_boards.board import get_board
-from autapse_boards.build import usable_rates
+from autapse_boards.build import first_rate
 from autapse_boards.device_speed import Clocks, DeviceSpeed, NotMeasured
 from autapse_boards.fit import Plan, fit
 from autapse_boards.flow import Flow
@@ -125,14 +125,12 @@ def _measure(
         start = time.monotonic()
         counted = count(q, str(plan.tiling), plan.form)
         seconds["count"] = time.monotonic() - start
-    rates = usable_rates(board, plan.expected_hz if target_hz is None else target_hz)
-    if not rates:
-        raise AutapseError(f"{board.name} cannot make a clock of at most {(target_hz or 0) / 1e6:g} MHz")
-    target = float(rates[0].frequency)
+    clocking = first_rate(board, plan, target_hz)
+    target = float(clocking.frequency)
     with tempfile.TemporaryDirectory(prefix="autapse-") as name:
         folder = Path(name)
         flow = Flow(q, board, plan.tiling, plan.form, tell)
-        flow.elaborate(rates[0], folder)
+        flow.elaborate(clocking, folder)
         flow.synthesise(folder)
         top = Clocks.of([_told(flow.place_route(folder, seed), seed, tell) for seed in seeds])
         tell("bare datapath")

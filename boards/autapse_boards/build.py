@@ -14,10 +14,11 @@ from autapse.protocol import ANSWER_OVERHEAD, REQUEST_OVERHEAD, wire_bytes
 from autapse.quantized import QuantizedNetwork
 from autapse_boards.board import Board, baud_rate, get_board
 from autapse_boards.fit import Plan, fit
-from autapse_boards.flow import Flow, Routed
-from autapse_boards.limits import clock_limit, lowest
+from autapse_boards.flow import Flow
+from autapse_boards.limits import clock_limit
 from autapse_boards.pll import Clocking, rates_up_to
 from autapse_boards.report import REPORT_FILE, Attempt, Report
+from autapse_boards.timing import Timing
 from autapse_boards.tools import Progress
 from autapse_hw.tiling import Tiling
 
@@ -31,7 +32,7 @@ _MARGINS = {2: 0.97, 3: 0.91}
 @dataclass(frozen=True)
 class _Best:
     clocking: Clocking
-    routed: Routed
+    timing: Timing
     folder: Path
 
 
@@ -90,8 +91,8 @@ def build(
         for name in [*files.values(), *flow.logs]:
             if (best.folder / name).is_file():
                 (best.folder / name).rename(work / name)
-        for number in range(len(attempts)):
-            shutil.rmtree(work / f"try{number + 1}")
+        for tried in work.glob("try*"):
+            shutil.rmtree(tried)
         q.save(work / "q.npz")
         report = _report(q, board, plan, best, attempts, flow, files)
         report.save(work)
@@ -105,30 +106,38 @@ def usable_rates(board: Board, limit_hz: float) -> list[Clocking]:
     return [r for r in rates if board.bridge.best_rate(float(r.frequency)) is not None]
 
 
-def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: int, attempts: list[Attempt]) -> _Best:
-    """The fastest design that met timing. With a given frequency the seed is varied, else the frequency."""
-    rates = usable_rates(flow.board, plan.expected_hz if frequency is None else frequency)
+def first_rate(board: Board, plan: Plan, wanted_hz: float | None) -> Clocking:
+    """The fastest usable clock up to `wanted_hz`, or to what is expected of the plan; AutapseError if there is none."""
+    rates = usable_rates(board, plan.expected_hz if wanted_hz is None else wanted_hz)
     if not rates:
         raise AutapseError(
-            f"{flow.board.name} cannot make a clock of at most {(frequency or 0) / 1e6:g} MHz: "
-            f"its own is {flow.board.clock_hz / 1e6:g} MHz"
+            f"{board.name} cannot make a clock of at most {(wanted_hz or 0) / 1e6:g} MHz: "
+            f"its own is {board.clock_hz / 1e6:g} MHz"
         )
-    clocking, best, missed = rates[0], None, float("inf")
+    return rates[0]
+
+
+def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: int, attempts: list[Attempt]) -> _Best:
+    """The fastest design that met timing. With a given frequency the seed is varied, else the frequency."""
+    clocking, best, missed = first_rate(flow.board, plan, frequency), None, float("inf")
     for number in range(1, _TRIES + 1):
         tried = seed if frequency is None else seed + number - 1
-        folder = work / f"try{number}"
-        folder.mkdir()
         start = time.monotonic()
-        routed = flow.run(clocking, folder, tried)
+        if number == 1 or frequency is None:  # another seed places the same netlist
+            folder = work / f"try{number}"
+            folder.mkdir()
+            flow.elaborate(clocking, folder)
+            flow.synthesise(folder)
+        timing = flow.place_route(folder, tried)
         clock = float(clocking.frequency)
-        attempts.append(Attempt(clock, routed.timing.allowed_hz, tried, round(time.monotonic() - start, 3)))
-        flow.tell(f"{clock / 1e6:.2f} MHz tried, {routed.timing.allowed_hz / 1e6:.2f} MHz achieved")
+        attempts.append(Attempt(clock, timing.allowed_hz, tried, round(time.monotonic() - start, 3)))
+        flow.tell(f"{clock / 1e6:.2f} MHz tried, {timing.allowed_hz / 1e6:.2f} MHz achieved")
         if attempts[-1].met:
             if best is None or clocking.frequency > best.clocking.frequency:
-                best = _Best(clocking, routed, folder)
+                best = _Best(clocking, timing, folder)
             if frequency is not None:
                 break
-            following = usable_rates(flow.board, min(routed.timing.allowed_hz, missed * 0.999))
+            following = usable_rates(flow.board, min(timing.allowed_hz, missed * 0.999))
             if not following or following[0].frequency < _GAIN * best.clocking.frequency:
                 break
             clocking = following[0]
@@ -137,7 +146,7 @@ def _search(flow: Flow, work: Path, plan: Plan, frequency: float | None, seed: i
             if best is not None:
                 break
             if frequency is None:
-                limit = routed.timing.allowed_hz * _MARGINS.get(number + 1, 1.0)
+                limit = timing.allowed_hz * _MARGINS.get(number + 1, 1.0)
                 following = usable_rates(flow.board, min(limit, missed * 0.999))
                 if not following:
                     break
@@ -170,9 +179,8 @@ def _report(
     cycles = schedule.cycles_per_step
     frames = (identity.step_input_bytes + REQUEST_OVERHEAD, identity.step_output_bytes + ANSWER_OVERHEAD)
     bits = 10 * sum(wire_bytes(n) for n in frames)
-    timing = best.routed.timing
+    timing = best.timing
     baud = baud_rate(board, clock)
-    limit = lowest(timing.limits)
     return Report(
         board=board.name,
         device=board.device,
@@ -189,7 +197,7 @@ def _report(
         clock_hz=clock,
         fmax_hz=timing.allowed_hz,
         timing_hz=timing.fmax_hz,
-        clamped_by=limit if limit is not None and timing.allowed_hz < timing.fmax_hz else None,
+        clamped_by=timing.clamped_by,
         limits=timing.limits,
         critical_path=timing.path,
         cycles_per_step=cycles,

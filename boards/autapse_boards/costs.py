@@ -46,10 +46,11 @@ _RAM_COST = {"ice40": 64, "ecp5": 128}
 
 def needed(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Resources:
     """What `shape` on lanes of that tiling and form needs of this board's kind of device, link and clock included."""
+    blocks, cells = zip(*memories(shape, board, tiling, form), strict=True)
     return Resources(
-        logic=math.ceil(logic_cells(shape, board, tiling, form)),
+        logic=math.ceil(logic_cells(shape, board, tiling, form, sum(cells))),
         dsps=dsps(shape, board, tiling.lanes, form),
-        rams=ram_blocks(shape, board, tiling, form),
+        rams=sum(blocks),
     )
 
 
@@ -118,18 +119,21 @@ def inferred_rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     return result
 
 
-def ram_blocks(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> int:
-    """Block RAMs: of the core's memories, and of the others those that yosys does not put into logic."""
-    kept = [m for m in inferred_roms(shape, tiling) if not _rom_in_logic(*m, board)]
-    kept += [m for m in inferred_rams(shape, tiling) if not _ram_in_logic(*m, 1, board)]
-    total = sum(count for count, _ in _blocks_and_choices(shape, board, tiling, form))
-    return total + sum(memory_blocks(width, depth, board.ram_shapes) for width, depth in kept)
-
-
-def _blocks_and_choices(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Iterator[tuple[int, int]]:
-    """As of `_memory`, of each of the core's memories."""
-    for memories, writable in ((roms(shape, tiling), False), (rams(shape, tiling), True)):
-        for width, depth in memories:
+def memories(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Iterator[tuple[int, float]]:
+    """Block RAMs and logic cells of each memory: of the core's, and of those that yosys may put into logic."""
+    for width, depth in inferred_roms(shape, tiling):
+        if _rom_in_logic(width, depth, board):
+            yield 0, width * depth / (10 if board.family == "ice40" else 14)
+        else:
+            yield memory_blocks(width, depth, board.ram_shapes), 0
+    for width, depth in inferred_rams(shape, tiling):
+        if _ram_in_logic(width, depth, board):
+            distributed = 6 * math.ceil(width / 4) * math.ceil(depth / 16)
+            yield 0, distributed if board.family == "ecp5" else 2.8 * width * depth
+        else:
+            yield memory_blocks(width, depth, board.ram_shapes), 0
+    for of_core, writable in ((roms(shape, tiling), False), (rams(shape, tiling), True)):
+        for width, depth in of_core:
             if form.memory == "generic":
                 yield _memory(width, depth, board.ram_shapes)
             else:
@@ -142,18 +146,11 @@ def _instances(width: int, depth: int, kind: str, writable: bool) -> tuple[int, 
     return chosen.blocks, (chosen.banks - 1) * width
 
 
-def logic_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> float:
-    """Logic cells."""
+def logic_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm, of_memories: float) -> float:
+    """Logic cells, with those of the memories."""
     total = _BASE[board.family] + 30 * (math.log2(shape.cols) - 4.5)  # longer counters and addresses
     total += 6 * shape.state_bits + 2 * (shape.input_bits + shape.acc_bits)  # the words in link and buffers
-    for width, depth in inferred_roms(shape, tiling):
-        if _rom_in_logic(width, depth, board):
-            total += width * depth / (10 if board.family == "ice40" else 14)
-    for width, depth in inferred_rams(shape, tiling):
-        if _ram_in_logic(width, depth, 1, board):
-            distributed = 6 * math.ceil(width / 4) * math.ceil(depth / 16)
-            total += distributed if board.family == "ecp5" else 2.8 * width * depth
-    total += sum(choices for _, choices in _blocks_and_choices(shape, board, tiling, form))
+    total += of_memories
     total += tiling.cols * (2 * shape.operand_bits + 5)  # write ports of the memories, registers behind them
     total += tiling.drains * drain_cells(shape, board, form) + tiling.rows * row_cells(shape, board, tiling, form)
     return _PACKING[board.family] * total
@@ -226,9 +223,9 @@ def _rom_in_logic(width: int, depth: int, board: Board) -> bool:
     return width * depth / 16 <= _RAM_COST[board.family] * memory_blocks(width, depth, board.ram_shapes)
 
 
-def _ram_in_logic(width: int, depth: int, readers: int, board: Board) -> bool:
+def _ram_in_logic(width: int, depth: int, board: Board) -> bool:
     """Whether yosys uses distributed RAM, which only ECP5 has, or flip-flops, for the least memories."""
     blocks = memory_blocks(width, depth, board.ram_shapes)
     if board.family == "ecp5":
         return 4 * math.ceil(width / 4) * math.ceil(depth / 16) < _RAM_COST["ecp5"] * blocks
-    return width * depth <= _RAM_COST["ice40"] * blocks * readers
+    return width * depth <= _RAM_COST["ice40"] * blocks

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from autapse_boards.limits import Limit, lowest
+from autapse_boards.limits import Limit
 from autapse_boards.report import Hop, Use
 from autapse_boards.timing import Timing
 from autapse_hw.tiling import Tiling
@@ -42,11 +42,10 @@ class Clocks:
     def of(cls, timings: Sequence[Timing]) -> Clocks:
         """From the timing of each seed."""
         middle = sorted(timings, key=lambda t: t.allowed_hz)[(len(timings) - 1) // 2]
-        limit = lowest(middle.limits)
         return cls(
             tuple(t.allowed_hz for t in timings),
             tuple(t.fmax_hz for t in timings),
-            limit if any(t.allowed_hz < t.fmax_hz for t in timings) else None,
+            next((t.clamped_by for t in timings if t.clamped_by is not None), None),
             tuple(limit.block for limit in middle.limits if limit.hz is None),
             middle.resources,
             middle.path,

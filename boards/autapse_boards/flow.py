@@ -6,8 +6,8 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from autapse.errors import MissingToolError
 from autapse.quantized import QuantizedNetwork
@@ -22,18 +22,42 @@ from autapse_hw.lanes import GENERIC
 from autapse_hw.names import plain_names
 from autapse_hw.tiling import Tiling
 
-_CONSTRAINTS = {"ice40": "top.pcf", "ecp5": "top.lpf"}
-_ROUTED = {"ice40": "top.asc", "ecp5": "top.config"}
+
+class _Tools(NamedTuple):
+    """How the tools of a family are called: files, nextpnr's options for them, and the packer with its arguments."""
+
+    constraints: str
+    constraints_option: str
+    routed: str
+    routed_option: str
+    packer: str
+    pack: tuple[str, ...]
+    bitstream: str
+
+
+_FAMILIES = {
+    "ice40": _Tools(
+        constraints="top.pcf",
+        constraints_option="--pcf",
+        routed="top.asc",
+        routed_option="--asc",
+        packer="icepack",
+        pack=("top.asc", "top.bin"),
+        bitstream="top.bin",
+    ),
+    "ecp5": _Tools(
+        constraints="top.lpf",
+        constraints_option="--lpf",
+        routed="top.config",
+        routed_option="--textcfg",
+        packer="ecppack",
+        pack=("--compress", "--input", "top.config", "--bit", "top.bit"),
+        bitstream="top.bit",
+    ),
+}
 # nextpnr's default, router1, finds no end on an ECP5 with 153 lanes. With 26 lanes and two seeds it reached 165 and
 # 200 MHz, and router2 122 and 137.
 _ROUTER2_LANES = 64
-
-
-@dataclass(frozen=True)
-class Routed:
-    """A placed and routed design."""
-
-    timing: Timing
 
 
 class Flow:
@@ -47,11 +71,11 @@ class Flow:
     def __init__(self, q: QuantizedNetwork, board: Board, tiling: Tiling, form: str, tell: Progress) -> None:
         self.q, self.board, self.tiling, self.form, self.tell = q, board, tiling, form, tell
         self.seconds: defaultdict[str, float] = defaultdict(float)
-        pack = "icepack" if board.family == "ice40" else "ecppack"
+        self._names = _FAMILIES[board.family]
         self.tools: dict[str, Tool] = {
             "yosys": find("yosys"),
             "nextpnr": find(f"nextpnr-{board.family}"),
-            "pack": find(pack),
+            "pack": find(self._names.packer),
         }
 
     @property
@@ -59,18 +83,12 @@ class Flow:
         """What a build keeps beside bitstream, network and report."""
         return {
             "design": "top.il",
-            "constraints": _CONSTRAINTS[self.board.family],
+            "constraints": self._names.constraints,
             "netlist": "top.json",
-            "routed": _ROUTED[self.board.family],
+            "routed": self._names.routed,
             "timing": "timing.json",
             "memories": "memories.json",
         }
-
-    def run(self, clocking: Clocking, folder: Path, seed: int) -> Routed:
-        """All stages but packing, into `folder`. A design that misses timing is returned as such."""
-        self.elaborate(clocking, folder)
-        self.synthesise(folder)
-        return Routed(self.place_route(folder, seed))
 
     def elaborate(self, clocking: Clocking, folder: Path) -> None:
         """Write ``top.il`` and the constraints, by amaranth's platform for this board."""
@@ -83,7 +101,7 @@ class Flow:
         except ImportError as error:
             raise MissingToolError(f"the board files need {error.name}: {INSTALL}") from error
         plan = platform.prepare(Top(self.q, self.tiling, self.form, self.board, clocking), "top", emit_src=False)
-        for name in ("top.il", _CONSTRAINTS[self.board.family]):
+        for name in ("top.il", self._names.constraints):
             text = plan.files[name]
             (folder / name).write_text(plain_names(text) if name == "top.il" else text)
         self.seconds["elaborate"] += time.monotonic() - start
@@ -100,9 +118,12 @@ class Flow:
         netlist.write_text(exchange_netlist(netlist.read_text(), Design.read(text, family)))
 
     def place_route(self, folder: Path, seed: int) -> Timing:
-        """nextpnr: netlist to the routed design. Missed timing is no error here: it is read from the report."""
+        """nextpnr: netlist to the routed design, in place of that of another seed.
+
+        Missed timing is no error here: it is read from the report.
+        """
         self.tell("place and route")
-        constraints = "--lpf" if self.board.family == "ecp5" else "--pcf", _CONSTRAINTS[self.board.family]
+        constraints = (self._names.constraints_option, self._names.constraints)
         args = (*constraints, "--write", "routed.json", *router(self.board.part, self.tiling.lanes))
         self.seconds["place_route"] += place_route(
             self.tools["nextpnr"], self.board.part, seed, args, folder, self.tell
@@ -116,26 +137,24 @@ class Flow:
     def pack(self, folder: Path) -> str:
         """The bitstream of a routed design; returns its name."""
         self.tell("pack the bitstream")
-        if self.board.family == "ice40":
-            name, args = "top.bin", ["top.asc", "top.bin"]
-        else:
-            name, args = "top.bit", ["--compress", "--input", "top.config", "--bit", "top.bit"]
-        self.seconds["pack"] += run(self.tools["pack"], args, folder, "pack.log", self.tell)
-        return name
+        self.seconds["pack"] += run(self.tools["pack"], self._names.pack, folder, "pack.log", self.tell)
+        return self._names.bitstream
 
 
-def synthesise(yosys: Tool, part: Part, form: str, folder: Path, tell: Progress | None = None) -> float:
-    """``top.il`` to ``top.json``, for lanes of that form; returns the seconds."""
+def synthesise(
+    yosys: Tool, part: Part, form: str, folder: Path, tell: Progress | None = None, options: Sequence[str] = ()
+) -> float:
+    """``top.il`` to ``top.json``, for lanes of that form, with further `options`; returns the seconds."""
     # ice40_dsp in yosys 0.70 takes SB_MAC16 that are there already for its own, packs what stands behind them into
     # the block, and loses lanes: so it runs only where multipliers are to be inferred.
     inferred = form == GENERIC.name and part.key == "up5k"
-    options = " ".join((*part.synth, *(("-dsp",) if inferred else ())))
-    script = f"read_rtlil top.il\nsynth_{part.family} {options} -top top -json top.json\nstat\n"
+    given = " ".join((*part.synth, *(("-dsp",) if inferred else ()), *options))
+    script = f"read_rtlil top.il\nsynth_{part.family} {given} -top top -json top.json\nstat\n"
     (folder / "synthesis.ys").write_text(script)
     return run(yosys, ("-q", "-l", "synthesis.log", "-s", "synthesis.ys"), folder, "synthesis.log", tell)
 
 
-def router(part: Part, lanes: int) -> tuple[str, ...]:
+def router(part: Part, lanes: float) -> tuple[str, ...]:
     """nextpnr's options for the router that suits so many lanes."""
     return ("--router", "router2") if part.family == "ecp5" and lanes > _ROUTER2_LANES else ()
 
@@ -144,10 +163,11 @@ def place_route(
     nextpnr: Tool, part: Part, seed: int, options: Sequence[str], folder: Path, tell: Progress | None = None
 ) -> float:
     """``top.json`` to the routed design and ``timing.json``, with further `options`; returns the seconds."""
+    names = _FAMILIES[part.family]
     args = (
         *part.nextpnr,
         *("--json", "top.json"),
-        *("--textcfg" if part.family == "ecp5" else "--asc", _ROUTED[part.family]),
+        *(names.routed_option, names.routed),
         *("--report", "timing.json"),
         *("--log", "place_route.log", "--quiet"),
         *("--seed", str(seed), "--timing-allow-fail"),

@@ -8,7 +8,6 @@ clock for some seeds. With ``--board icebreaker`` it builds a form of the core f
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +19,13 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
 
 from autapse.errors import AutapseError
-from autapse_boards.bare import Bare, place_bare
+from autapse_boards.bare import Bare, place, place_bare
 from autapse_boards.board import Board, get_board
 from autapse_boards.hx8k_evn import HX8K_EVN
 from autapse_boards.probe_forms import PROBE_FORMS
-from autapse_boards.timing import read_timing
-from autapse_boards.tools import find, run
 from autapse_hw.arithmetic import delayed, registered
 from autapse_hw.lanes import FORMS, get_form
 from autapse_hw.lanes.accumulator import running_sum
-from autapse_hw.names import plain_names
 from autapse_hw.tiling import Tiling
 
 _DEPTH = 200  # words of the memories; more than the columns of 50 units, and too many for logic
@@ -124,33 +120,14 @@ def _drain(m: Module, sums: list[Value], bits: int, load: Value, turning: Value)
 
 def measure(probe: Probe, folder: Path, seeds: list[int], options: str = "", target_mhz: float = 120.0) -> str:
     """Build it in `folder`, and describe it in a line: cells, clock by seed, products a second."""
-    from amaranth.back import rtlil  # type: ignore[attr-defined]  # not in the stubs
-
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "top.il").write_text(plain_names(rtlil.convert(Datapath(probe), name="top")))
-    script = f"read_rtlil top.il\nsynth_ice40 -device hx {options} -top top -json top.json\nstat\n"
-    (folder / "synthesis.ys").write_text(script)
-    run(find("yosys"), ("-q", "-l", "synthesis.log", "-s", "synthesis.ys"), folder, "synthesis.log")
-    clocks: list[float] = []
-    for seed in seeds:
-        args: tuple[str, ...] = (
-            "--json",
-            "top.json",
-            "--asc",
-            "top.asc",
-            "--report",
-            "timing.json",
-            "--log",
-            "place_route.log",
-        )
-        args += ("--quiet", "--seed", str(seed), "--timing-allow-fail", "--freq", str(target_mhz))
-        run(find("nextpnr-ice40"), (*HX8K_EVN.part.nextpnr, *args), folder, "place_route.log")
-        clocks.append(read_timing(folder / "timing.json", "ice40").fmax_hz / 1e6)
-    used = {name: use["used"] for name, use in json.loads((folder / "timing.json").read_text())["utilization"].items()}
-    cells, middle = used["ICESTORM_LC"], float(np.median(clocks))
+    circuit, target_hz = Datapath(probe), target_mhz * 1e6
+    timings, _ = place(circuit, HX8K_EVN.part, folder, seeds, target_hz, probe.form, probe.lanes, synth=options.split())
+    clocks = [timing.fmax_hz / 1e6 for timing in timings]
+    cells, blocks = (timings[-1].resources[name].used for name in ("logic", "rams"))
+    middle = float(np.median(clocks))
     return (
         f"{probe.form} {probe.rows}x{probe.columns} {options}: {probe.lanes:g} products a cycle, {cells} LCs, "
-        f"{cells / probe.lanes:.1f} a lane, {used['ICESTORM_RAM']} EBRs; "
+        f"{cells / probe.lanes:.1f} a lane, {blocks} EBRs; "
         f"{', '.join(f'{clock:.1f}' for clock in clocks)} MHz; {probe.lanes * middle / 1000:.2f} GMAC/s"
     )
 

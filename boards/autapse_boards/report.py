@@ -26,6 +26,11 @@ class Use:
     available: int
 
 
+def uses(resources: Mapping[str, Use]) -> str:
+    """What is used of each of the resources that there are, in words."""
+    return ", ".join(f"{use.used} of {use.available} {name}" for name, use in resources.items() if use.available)
+
+
 @dataclass(frozen=True)
 class Hop:
     """One piece of a critical path: ``logic``, ``routing``, ``clk-to-q`` or ``setup``; its delay; where it ends."""
@@ -184,7 +189,6 @@ def table(report: Report) -> Any:
 def _lines(r: Report) -> list[tuple[str, str]]:
     """Names and values for a reader."""
     longest = sum(hop.nanoseconds for hop in r.critical_path)
-    use = ", ".join(f"{u.used} of {u.available} {name}" for name, u in r.resources.items() if u.available)
     times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in r.seconds.items())
     lines = [
         ("board", f"{r.board} ({r.device})"),
@@ -194,7 +198,7 @@ def _lines(r: Report) -> list[tuple[str, str]]:
         ("speed", f"{r.steps_per_second:,.0f} steps/s, {r.step_seconds * 1e6:.2f} µs a step"),
         ("serial line", f"{r.baud:,} baud ({r.baud_error:+.2%}), {r.round_trip_seconds * 1e6:.0f} µs a round trip"),
         ("accumulator", f"needs {r.overflow_proof['bits_needed']}, has {r.overflow_proof['accumulator_bits']} bits"),
-        ("resources", use),
+        ("resources", uses(r.resources)),
         ("time", times),
         ("bitstream", r.files["bitstream"]),
     ]

@@ -16,9 +16,9 @@ from autapse.errors import AutapseError, FileFormatError
 from autapse.files import folder_beside
 from autapse.quantized import QuantizedNetwork, load_quantized
 from autapse_boards.board import Board, get_board
-from autapse_boards.build import usable_rates
 from autapse_boards.contents import Design, exchange_netlist, exchange_routed
 from autapse_boards.flow import Flow
+from autapse_boards.pll import nearest
 from autapse_boards.report import REPORT_FILE, Report
 from autapse_boards.tools import Progress
 from autapse_hw.tiling import Tiling
@@ -92,11 +92,11 @@ def reweight(
 
 def _elaborate(flow: Flow, clock_hz: float, work: Path) -> None:
     """Write the design of the new network, and only that: constraints and PLL are those of the build."""
-    clockings = [r for r in usable_rates(flow.board, clock_hz * (1 + 1e-9)) if float(r.frequency) == clock_hz]
-    if not clockings:
+    clocking = nearest(flow.board.family, flow.board.clock_hz, clock_hz)
+    if float(clocking.frequency) != clock_hz:
         raise AutapseError(f"{flow.board.name} makes no clock of {clock_hz / 1e6:g} MHz; build it anew")
     with tempfile.TemporaryDirectory(dir=work) as name:
-        flow.elaborate(clockings[0], Path(name))
+        flow.elaborate(clocking, Path(name))
         (Path(name) / flow.files["design"]).replace(work / flow.files["design"])
 
 

@@ -46,8 +46,14 @@ class Timing:
     @property
     def allowed_hz(self) -> float:
         """The fastest clock that both nextpnr and the data sheets allow."""
+        limit = self.clamped_by
+        return self.fmax_hz if limit is None or limit.hz is None else limit.hz
+
+    @property
+    def clamped_by(self) -> Limit | None:
+        """The data sheet's limit below what nextpnr's timing would allow; None if that alone counts."""
         limit = lowest(self.limits)
-        return self.fmax_hz if limit is None or limit.hz is None else min(self.fmax_hz, limit.hz)
+        return limit if limit is not None and limit.hz is not None and limit.hz < self.fmax_hz else None
 
 
 def read_timing(path: Path, family: str, limits: tuple[Limit, ...] = ()) -> Timing:

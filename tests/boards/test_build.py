@@ -16,7 +16,7 @@ from autapse_boards import flow as flow_module
 from autapse_boards.board import baud_rate
 from autapse_boards.bridge import MAX_BAUD_ERROR
 from autapse_boards.build import _search, usable_rates
-from autapse_boards.flow import Flow, Routed
+from autapse_boards.flow import Flow
 from autapse_boards.limits import clock_limit
 from autapse_boards.report import _core, table
 from autapse_boards.timing import Timing
@@ -141,19 +141,28 @@ class _FakeFlow:
         self.board = BOARDS["icebreaker"]
         self.achieved = list(achieved)
         self.runs = []
+        self.designs = {}  # frequency of the netlist in each folder
 
     def tell(self, line):
         pass
 
-    def run(self, clocking, folder, seed):
-        self.runs.append((float(clocking.frequency) / MHZ, seed))
-        return Routed(Timing(self.achieved.pop(0) * MHZ, float(clocking.frequency), (), {}))
+    def elaborate(self, clocking, folder):
+        assert folder not in self.designs
+        self.designs[folder] = float(clocking.frequency)
+
+    def synthesise(self, folder):
+        assert folder in self.designs
+
+    def place_route(self, folder, seed):
+        self.runs.append((self.designs[folder] / MHZ, seed))
+        return Timing(self.achieved.pop(0) * MHZ, self.designs[folder], (), {})
 
 
 def _searched(tmp_path, *achieved, frequency=None):
     flow, attempts = _FakeFlow(*achieved), []
     best = _search(flow, tmp_path, SimpleNamespace(expected_hz=48 * MHZ), frequency, 1, attempts)
     assert len(attempts) == len(flow.runs)
+    assert len(flow.designs) == len({clock for clock, _ in flow.runs})
     return float(best.clocking.frequency) / MHZ, flow.runs
 
 

@@ -121,13 +121,15 @@ def _use_table(rows: Any) -> Any:
     """What the devices' designs take: resources, and the time of the tools."""
     from rich.table import Table
 
+    from autapse_boards.report import uses
+
     table = Table(title="resources of the whole top, seconds of the tools")
     for name in ("device", "uses", "seconds"):
         table.add_column(name)
     for r in rows:
         if not hasattr(r, "missing"):
-            uses = ", ".join(f"{use.used} of {use.available} {name}" for name, use in r.top.resources.items())
-            table.add_row(r.name, uses, ", ".join(f"{stage} {s:.0f}" for stage, s in r.seconds.items()))
+            seconds = ", ".join(f"{stage} {s:.0f}" for stage, s in r.seconds.items())
+            table.add_row(r.name, uses(r.top.resources), seconds)
     return table
 
 

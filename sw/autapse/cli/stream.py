@@ -107,8 +107,8 @@ class _Run:
     def array(self, x: FloatArray, take: Callable[[FloatArray], None]) -> None:
         """Run inputs (time, inputs)."""
         identity = self.device.identity
-        if x.shape[1] != identity.sequences * identity.inputs:
-            raise AutapseError(f"the device has {identity.sequences * identity.inputs} inputs, not {x.shape[1]}")
+        if x.shape[1] != identity.step_inputs:
+            raise AutapseError(f"the device has {identity.step_inputs} inputs, not {x.shape[1]}")
         codes = self._codes(x)
         self._sent.extend(x)
         self._take(self.device.stream(codes), take)
@@ -119,7 +119,7 @@ class _Run:
 
     def _rows(self, source: IO[str]) -> Iterator[IntArray | None]:
         identity = self.device.identity
-        for row in _lines_as_they_come(source, identity.sequences * identity.inputs):
+        for row in _lines_as_they_come(source, identity.step_inputs):
             if row is not None:
                 self._sent.append(row)
             yield None if row is None else self._codes(row)

@@ -145,7 +145,7 @@ class Device:
         identity = self.identity
         self._settle()
         data = self._session.ask(Command.READ_STATE)
-        codes = unpack_ints(data, identity.sequences * identity.units, identity.state_format.bits)
+        codes = unpack_ints(data, identity.states, identity.state_format.bits)
         return codes if identity.sequences == 1 else codes.reshape(identity.sequences, identity.units)
 
     def set_state(self, codes: ArrayLike) -> None:
@@ -179,9 +179,8 @@ class Device:
         """One step: `inputs` input codes in, `outputs` output codes out (int64)."""
         identity = self.identity
         codes = np.asarray(x_codes)
-        if codes.shape != (identity.sequences * identity.inputs,):
-            count = identity.sequences * identity.inputs
-            raise ValueError(f"a step takes {count} input codes, not an array of shape {codes.shape}")
+        if codes.shape != (identity.step_inputs,):
+            raise ValueError(f"a step takes {identity.step_inputs} input codes, not an array of shape {codes.shape}")
         payload = self._execute(Command.STEP, pack_ints(codes, identity.input_format.bits), 1)
         return output_codes(identity, payload, 1).ravel()
 
@@ -192,11 +191,9 @@ class Device:
         """
         identity = self.identity
         codes = np.asarray(x_codes)
-        if codes.ndim != 2 or codes.shape[1] != identity.sequences * identity.inputs:
-            raise ValueError(
-                f"a run takes codes of shape (time, {identity.sequences * identity.inputs}), not {codes.shape}"
-            )
-        out = np.empty((len(codes), identity.sequences * identity.outputs), dtype=np.int64)
+        if codes.ndim != 2 or codes.shape[1] != identity.step_inputs:
+            raise ValueError(f"a run takes codes of shape (time, {identity.step_inputs}), not {codes.shape}")
+        out = np.empty((len(codes), identity.step_outputs), dtype=np.int64)
         for t, row in enumerate(self.stream(codes, checkpoint=checkpoint)):
             out[t] = row
             if progress is not None:

@@ -16,11 +16,11 @@ from autapse.protocol import (
     REFUSAL,
     Command,
     Counters,
-    Features,
     Identity,
     ProtocolError,
     Request,
     Status,
+    code_bytes,
     decode_request,
     encode_frame,
     pack_ints,
@@ -59,10 +59,10 @@ class ModelNetwork:
         z: IntArray = result.z[0]
         return z
 
-    def identity(self, lanes: int = 1, clock_hz: int = 0, window: int = 0) -> Identity:
+    def identity(self, lanes: int = 1, clock_hz: int = 0) -> Identity:
         """What a device with this network says of itself."""
         q, f = self.q, self.q.formats
-        return Identity(q.model_hash(), q.units, q.inputs, q.outputs, f.x, f.state, f.z, lanes, clock_hz, window=window)
+        return Identity(q.model_hash(), q.units, q.inputs, q.outputs, f.x, f.state, f.z, lanes, clock_hz)
 
 
 class EmulatedDevice:
@@ -125,9 +125,7 @@ class EmulatedDevice:
         if command == Command.STEP:
             steps, rest = divmod(len(payload), identity.step_input_bytes)
             return not rest and 1 <= steps <= identity.batch
-        if command in (Command.WRITE, Command.APPLY) and not identity.features & Features.UPLOAD:
-            return False
-        if command == Command.SET_STATE and not identity.features & Features.SET_STATE:
+        if not identity.knows(command):
             return False
         if command == Command.WRITE:
             return len(payload) > 4
@@ -169,13 +167,13 @@ class EmulatedDevice:
                 self.network.reset()
                 return b""
             case Command.SET_STATE:
-                count = identity.sequences * identity.units
-                state = unpack_ints(payload, count, identity.state_format.bits)
+                state = unpack_ints(payload, identity.states, identity.state_format.bits)
                 self.network.state = state.reshape(np.shape(self.network.state))
                 return b""
             case Command.STEP:
-                x = unpack_ints(payload, len(payload) // _x_size(identity), identity.input_format.bits)
-                z = self.network.run(x.reshape(-1, identity.sequences * identity.inputs))
+                bits = identity.input_format.bits
+                x = unpack_ints(payload, len(payload) // code_bytes(bits), bits)
+                z = self.network.run(x.reshape(-1, identity.step_inputs))
                 self._steps += len(z)
                 return pack_ints(z.ravel(), identity.z_format.bits)
             case Command.WRITE:
@@ -189,10 +187,6 @@ class EmulatedDevice:
                     self.weights = bytes(self._shadow)
                 return bytes([matches])
         return self._status()
-
-
-def _x_size(identity: Identity) -> int:
-    return identity.step_input_bytes // (identity.sequences * identity.inputs)
 
 
 class EmulatedTransport:

@@ -14,7 +14,7 @@ from autapse.protocol import Identity, pack_ints, unpack_ints
 
 def array_frames(identity: Identity, inputs: NDArray[Any], batch: int) -> Iterator[bytes | None]:
     """Payloads of up to `batch` steps, of input codes (time, inputs)."""
-    count = identity.sequences * identity.inputs
+    count = identity.step_inputs
     if inputs.ndim != 2 or inputs.shape[1] != count:
         raise ValueError(f"inputs have codes of shape (time, {count}), not {inputs.shape}")
     data, size = pack_ints(inputs.ravel(), identity.input_format.bits), batch * identity.step_input_bytes
@@ -23,7 +23,7 @@ def array_frames(identity: Identity, inputs: NDArray[Any], batch: int) -> Iterat
 
 def row_frames(identity: Identity, rows: Iterator[ArrayLike | None], batch: int) -> Iterator[bytes | None]:
     """The same of rows (inputs,) as they come; None where none comes for the moment."""
-    count = identity.sequences * identity.inputs
+    count = identity.step_inputs
     data = b""
     for row in rows:
         if row is not None:
@@ -42,5 +42,5 @@ def row_frames(identity: Identity, rows: Iterator[ArrayLike | None], batch: int)
 
 def output_codes(identity: Identity, payload: bytes, steps: int) -> IntArray:
     """Output codes (steps, outputs) of an answer; ProtocolError if it does not hold so many."""
-    width = identity.sequences * identity.outputs
+    width = identity.step_outputs
     return unpack_ints(payload, steps * width, identity.z_format.bits).reshape(steps, width)

@@ -87,19 +87,34 @@ class Identity:
             raise ValueError(f"window and batch must be 1 to {_SLOTS - 1} and 255, not {self.window} and {self.batch}")
 
     @property
+    def step_inputs(self) -> int:
+        """Input codes of a step, of all sequences."""
+        return self.sequences * self.inputs
+
+    @property
+    def step_outputs(self) -> int:
+        """Output codes of a step, of all sequences."""
+        return self.sequences * self.outputs
+
+    @property
+    def states(self) -> int:
+        """State codes, of all sequences."""
+        return self.sequences * self.units
+
+    @property
     def step_input_bytes(self) -> int:
         """Payload of a request for one step."""
-        return self.sequences * self.inputs * code_bytes(self.input_format.bits)
+        return self.step_inputs * code_bytes(self.input_format.bits)
 
     @property
     def step_output_bytes(self) -> int:
         """Payload of the answer to one step."""
-        return self.sequences * self.outputs * code_bytes(self.z_format.bits)
+        return self.step_outputs * code_bytes(self.z_format.bits)
 
     @property
     def state_bytes(self) -> int:
         """Payload with the state of all units."""
-        return self.sequences * self.units * code_bytes(self.state_format.bits)
+        return self.states * code_bytes(self.state_format.bits)
 
     @property
     def slot(self) -> int:
@@ -159,6 +174,12 @@ class Identity:
             return cls(model_hash, units, inputs, outputs, x, h, z, lanes, clock_hz, version, *link)
         except ValueError as error:
             raise ProtocolError(f"the device's identity makes no sense: {error}") from error
+
+    def knows(self, command: Command) -> bool:
+        """Whether the device knows the command: WRITE, APPLY and SET_STATE are features."""
+        if command in (Command.WRITE, Command.APPLY):
+            return bool(self.features & Features.UPLOAD)
+        return command != Command.SET_STATE or bool(self.features & Features.SET_STATE)
 
     def request_bytes(self, command: Command) -> int:
         """Length of the payload of a request: of a STEP with one step, of a WRITE without data."""
