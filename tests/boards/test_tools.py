@@ -43,15 +43,23 @@ def test_unknown_tool():
 
 
 def test_native_tool_is_preferred(bare):
-    _program(bare, "yosys", "#!/bin/sh\necho Yosys 9.99\n")
+    _program(bare, "yosys", "#!/bin/sh\necho Yosys 0.40+7\n")
     tool = find("yosys")
     assert tool.command == (str(bare / "yosys"),)
-    assert tool.version == "Yosys 9.99"
+    assert tool.version == "Yosys 0.40+7"
     assert not tool.cold
 
 
-@pytest.mark.parametrize("text", ["#!/nonexistent/interpreter\n", "#!/bin/sh\nexit 127\n", "#!/bin/sh\nkill -11 $$\n"])
-def test_native_tool_that_does_not_start_is_passed_over(bare, text):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#!/nonexistent/interpreter\n",
+        "#!/bin/sh\nexit 127\n",
+        "#!/bin/sh\nkill -11 $$\n",
+        "#!/bin/sh\necho Yosys 0.23\n",
+    ],
+)
+def test_native_tool_that_does_not_start_or_is_too_old_is_passed_over(bare, text):
     _program(bare, "yosys", text)
     with pytest.raises(MissingToolError):
         find("yosys")
