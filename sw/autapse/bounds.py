@@ -2,7 +2,8 @@
 
 docs/numerics.md, section 12, derives it. With e the magnitudes of the errors of the kept states, element by element::
 
-    e[t+1] <= A e[t] + c        A = |diag(d)| + L |diag(g) W|,  L the largest slope of the activation
+    e[t+1] <= A e[t] + c        A = |diag(d)| + L |diag(g) W|,  L the largest slope of the activation;
+                                A = |diag(d) + diag(g) W| for the identity
     ||e[t+1]|| <= q ||e[t]|| + ||c||        q = ||diag(d) + L/2 diag(g) W|| + L/2 ||diag(g) W||, Euclidean norms
 
 `c` holds all that one step adds. Where A has a spectral radius below 1, or q is below 1, the network contracts, and the
@@ -143,7 +144,8 @@ def error_bounds(q: QuantizedNetwork) -> ErrorBounds:
     """The bounds of `q` against the float network that it was made from."""
     net, f = q.network, q.formats
     slope = STEEPEST[net.activation]
-    driven = net.g[:, None] * net.W
+    decay, driven = np.diag(net.d), net.g[:, None] * net.W
+    linear = net.activation == "identity"  # whose slope is known
     excess, conditional = _excess(q)
     sources = _sources(q)
     sources["range"] = np.maximum(excess - sum(sources.values()), 0.0)  # a clipped state errs by one of the two
@@ -156,8 +158,8 @@ def error_bounds(q: QuantizedNetwork) -> ErrorBounds:
     return ErrorBounds(
         sources=sources,
         start=_off(net.h0, f.state.dequantize(q.h0)),
-        matrix=np.diag(np.abs(net.d)) + slope * np.abs(driven),
-        norm=float(_norm(np.diag(net.d) + 0.5 * slope * driven) + 0.5 * slope * _norm(driven)),
+        matrix=np.abs(decay + driven) if linear else np.abs(decay) + slope * np.abs(driven),
+        norm=_norm(decay + driven) if linear else _norm(decay + 0.5 * slope * driven) + 0.5 * slope * _norm(driven),
         readout_sources=readout,
         readout_matrix=np.abs(net.W_out),
         conditional=conditional,

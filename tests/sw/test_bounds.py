@@ -174,6 +174,13 @@ def test_inhibition_contracts_where_magnitudes_do_not() -> None:
     assert bounds.contracting
 
 
+def test_a_linear_network_has_its_own_slope() -> None:
+    """Eigenvalues of 0.9 - 0.1 * 9 = 0: what magnitudes say is 1.8, and half slopes 0.9."""
+    net = Network([[-9.0]], [[1.0]], d=np.array([0.9]), g=np.array([0.1]), activation="identity")
+    bounds = error_bounds(quantize(net, state_range=1.0))
+    assert (bounds.matrix[0, 0], bounds.norm) == pytest.approx((0.0, 0.0), abs=1e-12)
+
+
 def test_a_chain_contracts_where_its_norm_does_not() -> None:
     bounds = error_bounds(quantize(Network(np.diag([3.0, 3.0], -1), np.ones((3, 1)))))
     assert bounds.norm > 1.0
