@@ -47,16 +47,13 @@ def run_bench(folder: Path, *, top: str, module: str) -> None:
     """
     check_tools()
     build = folder / "sim_build"
-    build.mkdir()
-    for part in _runtime().iterdir():
-        shutil.copy(part, build)  # with a new time stamp, so that make takes it
+    _give_runtime(build, "bench")
     log = folder / "simulation.log"
     # A child process: cocotb's runner changes the environment of its own, and prints.
     command = [sys.executable, "-c", _RUNNER, str(folder), top, module, *_FLAGS]
     with log.open("w") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment(), check=False)
-    for part in (*build.glob("verilat*.o"), *build.glob("verilat*.d")):
-        shutil.copy(part, _runtime())
+    _keep_runtime(build, "bench")
     if done.returncode != 0:
         raise ToolFailedError(f"the simulation failed:\n{tail(log)}")
 
@@ -94,20 +91,34 @@ def compile_program(folder: Path, top: str, source: str, main: str, failure: str
     (folder / "main.cpp").write_text(main, encoding="utf-8")
     command = ["verilator", "--cc", "--exe", "--build", "--build-jobs", "2", *_FLAGS, "--no-timing"]
     command += ["--top-module", top, "--prefix", f"V{top}", "--Mdir", "obj", f"{top}.v", "main.cpp", "-o", top]
+    _give_runtime(folder / "obj", "program")
     log = folder / "compile.log"
     with log.open("w") as output:
         done = subprocess.run(
             command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment(), check=False
         )
+    _keep_runtime(folder / "obj", "program")
     if done.returncode != 0:
         raise ToolFailedError(f"{failure}:\n{tail(log)}")
     return folder / "obj" / top
 
 
+def _give_runtime(build: Path, kind: str) -> None:
+    """Make the folder `build`, with the runtime in it if there is one."""
+    build.mkdir()
+    for part in _runtime(kind).iterdir():
+        shutil.copy(part, build)  # with a new time stamp, so that make takes it
+
+
+def _keep_runtime(build: Path, kind: str) -> None:
+    for part in (*build.glob("verilat*.o"), *build.glob("verilat*.d")):
+        shutil.copy(part, _runtime(kind))
+
+
 @cache
-def _runtime() -> Path:
-    """A folder, kept for this process, with Verilator's compiled runtime: the same for every design, and most of the
-    compiler's work."""
+def _runtime(kind: str) -> Path:
+    """A folder, kept for this process, with Verilator's compiled runtime: the same for every design of a `kind`, bench
+    or program, and most of the compiler's work."""
     folder = Path(tempfile.mkdtemp(prefix="autapse-runtime-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -15,7 +15,8 @@ from autapse.network import Network, check_inputs
 from autapse.quantized import MAX_OPERAND_BITS, Formats, QuantizedNetwork, check
 
 MIN_BITS, MAX_BITS = 4, 18
-_BOUNDED = ("tanh", "sigmoid", "hardtanh")  # |s| <= 1
+#: The activations with |s| <= 1.
+BOUNDED = ("tanh", "sigmoid", "hardtanh")
 
 
 def quantize(
@@ -112,11 +113,11 @@ def _state_formats(
     net: Network, bits: int, state_range: float | None, samples: FloatArray | None
 ) -> tuple[Format, Format]:
     """Formats of the activation's result and of the multiplied state."""
-    reach = 1.0 if net.activation in _BOUNDED else None
+    reach = 1.0 if net.activation in BOUNDED else None
     if state_range is not None:
         _check_range("state_range", state_range)
     if net.leaky and reach is not None:
-        reach = _leaky_reach(net)
+        reach = leaky_reach(net)
     needs = reach is None or (net.leaky and not math.isfinite(reach))
     if needs or (net.leaky and state_range is not None):
         if state_range is None and samples is not None:
@@ -133,7 +134,7 @@ def _state_formats(
     else:
         # The range is open or reached only in saturation: one ulp is given up at the ends for one more fraction bit.
         h = Format(bits, bits - 1 - math.ceil(math.log2(float(reach or 1.0)) - 1e-9))
-    s = Format(bits, bits - 1) if net.activation in _BOUNDED else h
+    s = Format(bits, bits - 1) if net.activation in BOUNDED else h
     return s, (h if net.leaky else s)
 
 
@@ -141,14 +142,14 @@ def _calibrated_range(net: Network, samples: FloatArray) -> float:
     """The largest |h| that the float network reaches; and |s|, where it has no bound and shares the format."""
     h = net.run(samples).h
     reach = max(_peak(h), _peak(net.h0))
-    if net.leaky and net.activation not in _BOUNDED and h.size:
+    if net.leaky and net.activation not in BOUNDED and h.size:
         before = np.concatenate([np.broadcast_to(net.h0, (len(h), 1, net.units)), h[:, :-1]], axis=1)
         moved = net.g != 0.0
         reach = max(reach, _peak((h - net.d * before)[..., moved] / net.g[moved]) if moved.any() else 0.0)
     return reach or 1.0
 
 
-def _leaky_reach(net: Network) -> float:
+def leaky_reach(net: Network) -> float:
     """The bound of |h| under h <- d h + g s with |s| <= 1; infinite for a decay of magnitude 1."""
     room = 1.0 - np.abs(net.d)
     with np.errstate(divide="ignore", invalid="ignore"):

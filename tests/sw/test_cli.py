@@ -50,6 +50,9 @@ def test_inspect(run, quantised):
     code, out, _ = run("inspect", quantised)
     assert code == 0
     assert "overflow is impossible" in out
+    assert "only agreement on the task can be claimed" in " ".join(out.split())
+    code, out, _ = run("inspect", quantised, "--json")
+    assert (code, json.loads(out)["error_bounds"]["contracting"]) == (0, False)
 
 
 def test_quantize_prints_the_proof_and_writes_the_file(run):
@@ -57,7 +60,9 @@ def test_quantize_prints_the_proof_and_writes_the_file(run):
         "quantize", path("flipflop_3bit"), "-o", "q.npz", "--weight-bits", "6", "--state-bits", "9", "--json"
     )
     assert code == 0
-    proof = json.loads(out)["overflow_proof"]
+    data = json.loads(out)
+    proof = data["overflow_proof"]
+    assert 0.0 < data["error_bounds"]["step"] < 1.0
     assert proof["bits_needed"] <= proof["accumulator_bits"]
     q = load_quantized("q.npz")
     assert (q.formats.W.bits, q.formats.h.bits) == (6, 9)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autapse import reference
@@ -208,30 +208,6 @@ def test_compiled_and_numpy_agree(case: tuple[QuantizedNetwork, IntArray], batch
     numpy, compiled = (run(q, x, state=state, kernel=kernel) for kernel in ("numpy", "compiled"))
     for a, b in zip(numpy, compiled, strict=True):
         assert np.array_equal(a, b)
-
-
-@same
-@given(cases())
-def test_odd_symmetry(case: tuple[QuantizedNetwork, IntArray]) -> None:
-    q, x = case
-    q = replace(q, b=0 * q.b, b_out=0 * q.b_out)
-    assume(q.activation.name not in ("sigmoid", "relu"))
-    plus, minus = run(q, x), run(replace(q, h0=-q.h0), -x)
-    assert np.array_equal(minus.h, -plus.h)
-    assert np.array_equal(minus.z, -plus.z)
-
-
-@same
-@given(cases(), st.randoms(use_true_random=False))
-def test_units_may_be_permuted(case: tuple[QuantizedNetwork, IntArray], random: Any) -> None:
-    q, x = case
-    p = list(range(q.units))
-    random.shuffle(p)
-    d, g = (q.d[p], q.g[p]) if q.leaky else (q.d, q.g)
-    moved = replace(q, W=q.W[np.ix_(p, p)], W_in=q.W_in[p], b=q.b[p], W_out=q.W_out[:, p], h0=q.h0[p], d=d, g=g)
-    here, there = run(q, x), run(moved, x)
-    assert np.array_equal(there.h, here.h[:, :, p])
-    assert np.array_equal(there.z, here.z)
 
 
 @pytest.mark.parametrize("bits", range(4, 19))

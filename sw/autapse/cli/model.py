@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from autapse.bounds import error_bounds
 from autapse.cli._common import Json, emit, facts, out, read_any, read_array, working
 from autapse.loading import READABLE, load, parse_options
 from autapse.network import Network
@@ -38,6 +39,7 @@ def inspect(file: NetworkFile, option: Options = None, as_json: Json = False) ->
     data = describe(net)
     if isinstance(found, QuantizedNetwork):
         data["quantised"] = describe_quantized(found)
+        data["error_bounds"] = error_bounds(found).to_dict()
 
     def table() -> Any:
         rows = {name: value for name, value in data.items() if not isinstance(value, dict)}
@@ -78,6 +80,7 @@ def describe_quantized(q: QuantizedNetwork) -> dict[str, Any]:
             f"{proof['accumulator_bits']} bits hold ±{proof['accumulator_max']:,}; no row can exceed "
             f"{max(proof['largest_state_row'], proof['largest_readout_row']):,}: overflow is impossible"
         ),
+        **error_bounds(q).describe(),
         "model hash": q.model_hash().hex(),
     }
     if f.leak is not None:
@@ -128,7 +131,7 @@ def quantize(
     tolerance: Annotated[float, typer.Option(help="With --auto: what the score may lose.")] = 0.01,
     as_json: Json = False,
 ) -> None:
-    """Quantise a network to fixed point, and print the formats and why the accumulator cannot overflow.
+    """Quantise a network to fixed point; print the formats, why no sum overflows, and bounds of the error.
 
     Example: autapse quantize model.hdf5 -o q.npz --weight-bits 9 --state-bits 9 --input-range 1.25
 
@@ -160,5 +163,6 @@ def quantize(
         )
     q.save(output)
     data = {"file": str(output), **describe_quantized(q)}
-    result = {**data, "formats": q.formats.to_dict(), "overflow_proof": q.overflow_proof(), **found}
+    figures = {"overflow_proof": q.overflow_proof(), "error_bounds": error_bounds(q).to_dict()}
+    result = {**data, "formats": q.formats.to_dict(), **figures, **found}
     emit(as_json, result, lambda: facts(data))

@@ -1,0 +1,104 @@
+"""Many cores in one simulation on Verilator, each against the integer model, without cocotb: a million states a second.
+
+The cores share a clock and nothing else. Each runs its rounds: some cycles of a run that is then dropped by a clear, at
+any point of a step; perhaps states from outside; a run that counts, with or without pauses on both streams; the state
+as it is read out. Every state element, when it is written and when it is read, and every output is compared.
+"""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from designs import Design, expected, random_codes
+
+from autapse_hw.core import Core
+from autapse_sim.simulator import compile_program
+from autapse_sim.verilog import design_source
+
+MAIN = Path(__file__).with_suffix(".cpp")
+TOP = "farm"
+
+
+class Farm(wiring.Component):
+    """Cores side by side; the ports of core k are named ``c{k}_...``."""
+
+    def __init__(self, designs: list[Design]) -> None:
+        self.designs = designs
+        self.cores = [Core(d.q, d.tiling, d.form) for d in designs]
+        self._ports = {
+            f"c{k}_{'_'.join(path)}": (member, value)
+            for k, core in enumerate(self.cores)
+            for path, member, value in core.signature.flatten(core)
+        }
+        super().__init__({name: member for name, (member, _) in self._ports.items()})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules += self.cores
+        for name, (member, value) in self._ports.items():
+            port = getattr(self, name)
+            m.d.comb += value.eq(port) if member.flow is wiring.In else port.eq(value)
+        return m
+
+    def cpp(self) -> str:
+        """The table of the cores' ports for the C++ program."""
+        names = ("i_payload", "i_valid", "i_ready", "o_payload", "o_valid", "o_ready", "clear", "given")
+        names += ("initial_payload", "initial_valid", "initial_ready", "dump", "state_payload", "state_valid")
+        names += ("state_ready", "busy", "retire", "retire_value")
+        rows = [
+            ", ".join(f"port(top.c{k}_{n}, {len(getattr(self, f'c{k}_{n}'))})" for n in names)
+            for k in range(len(self.cores))
+        ]
+        return "\n".join(f"    {{{row}}}," for row in rows)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one core was compared for: state elements, outputs, how many of both differed; and the first in words."""
+
+    states: int
+    outputs: int
+    mismatches: int
+    first: str
+
+
+def compile_farm(folder: Path, farm: Farm, source: str | None = None) -> Path:
+    """The program that simulates the farm; `source` instead of its own Verilog, perhaps with a port ``mutsel``."""
+    source = design_source(farm, TOP) if source is None else source
+    main = MAIN.read_text().replace("/*PORTS*/", farm.cpp())
+    if "mutsel" in source:
+        main = "#define MUTSEL\n" + main
+    return compile_program(folder, TOP, source, main, "the farm did not compile")
+
+
+def write_rounds(file: Path, design: Design, rounds: int, steps: int, seed: int) -> None:
+    """The rounds of a core: conditions, inputs, and what the model makes of them."""
+    q, sequences = design.q, design.tiling.sequences
+    rng = np.random.default_rng(seed)
+    codes = random_codes(q, (rounds, steps), rng)
+    top = q.formats.state.max_code
+    outside = rng.random(rounds) < 0.3
+    start = rng.integers(-top, top, size=(rounds, sequences, q.units), endpoint=True)
+    start[~outside] = q.h0
+    h, z, last = expected(q, sequences, codes, start)
+    stall, deaf = (rng.choice([0, 0, 0, 80, 240], rounds) for _ in range(2))  # of 256
+    # Words of 64 bits: sizes, then round after round.
+    sizes = (q.units, q.inputs, q.outputs, design.tiling.drains, sequences, steps, rounds, q.formats.state.bits)
+    flags = np.stack([outside, stall, deaf], axis=1)
+    parts = (flags, start, codes, h, z, last)
+    body = np.concatenate([np.asarray(p, np.int64).reshape(rounds, -1) for p in parts], axis=1)
+    with file.open("wb") as out:
+        np.array(sizes, np.int64).tofile(out)
+        body.tofile(out)
+
+
+def run_farm(program: Path, files: list[Path], seed: int, mutation: int = 0) -> list[Found]:
+    """Run the compiled farm on the cores' files; with a port ``mutsel``, under that mutation."""
+    done = subprocess.run(
+        [program, str(seed), str(mutation), *files], stdout=subprocess.PIPE, text=True, check=True, cwd=program.parent
+    )
+    rows = [line.split(maxsplit=3) for line in done.stdout.splitlines()]
+    return [Found(int(states), int(outputs), int(bad), first) for states, outputs, bad, first in rows]
