@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 
 from autapse.cli._common import read_any
-from autapse.dynamics import RateODE
 from autapse.errors import AutapseError
 from autapse.loading import READABLE
 from autapse.network import Network
@@ -32,6 +31,7 @@ def name_of(name: str) -> str:
 
 
 def _exhibit(name: str, dt: float | None) -> tuple[Network, float]:
+    from autapse.dynamics import RateODE
     from autapse.zoo import CATALOGUE, exhibit
 
     if name not in CATALOGUE:
