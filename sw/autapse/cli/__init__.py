@@ -16,6 +16,7 @@ from autapse.cli import (
     model,
     simulate,
     stream,
+    sweep,
     tasks,
     theory,
     train,
@@ -52,6 +53,7 @@ for command in (
     theory.zoo,
     circuit.circuit,
     compare.compare,
+    sweep.sweep,
     bench.bench,
     doctor.doctor,
 ):
