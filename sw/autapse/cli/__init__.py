@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from autapse.cli import (
@@ -12,22 +10,24 @@ from autapse.cli import (
     circuit,
     compare,
     demo,
+    doctor,
     flash,
     gallery,
     model,
     simulate,
     stream,
+    sweep,
     tasks,
     theory,
     train,
     virtual,
 )
-from autapse.cli._common import one_line_errors
+from autapse.cli._command import EXIT_CODES, run, well_mannered
 
 app = typer.Typer(
     name="autapse",
     help="A trained recurrent neural network in, a proven circuit out.",
-    epilog="Start with: autapse demo",
+    epilog=f"Start with: autapse demo\n\n{EXIT_CODES}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -53,13 +53,13 @@ for command in (
     theory.zoo,
     circuit.circuit,
     compare.compare,
+    sweep.sweep,
     bench.bench,
+    doctor.doctor,
 ):
-    app.command()(command)
+    app.command()(well_mannered(command))
 
 
 def main() -> None:
     """The program ``autapse``."""
-    with one_line_errors():
-        app()
-    sys.exit(0)
+    run(app)

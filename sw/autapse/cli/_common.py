@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,10 +90,34 @@ def _escape(text: str) -> str:
     return text.replace("[", "\\[")
 
 
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def quietly(quiet: bool) -> Iterator[None]:
+    """Whether the block shows neither progress nor notes."""
+    token = _quiet.set(quiet)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
+def is_quiet() -> bool:
+    """Whether --quiet was given."""
+    return _quiet.get()
+
+
+def note(text: str) -> None:
+    """A line on standard error that a quiet command leaves out."""
+    if not is_quiet():
+        err.print(text, markup=False, soft_wrap=True)
+
+
 @contextmanager
 def working(what: str, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """Show that something is under way; the yielded function says what. On a terminal a spinner, else plain lines."""
-    if quiet:
+    if quiet or is_quiet():
         yield lambda message: None
     elif err.is_terminal:
         with err.status(what) as status:

@@ -8,12 +8,17 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def settings(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that a command line can set; not those that its repr leaves out, as an environment."""
+    return {f.name: getattr(value, f.name) for f in fields(value) if f.init and f.repr}
+
+
 def with_fields(value: T, texts: list[str], what: str) -> T:
     """`value`, a dataclass, with fields from texts ``name=value``; the type is that of the field now.
 
     Raises ValueError for a field that is not there or a text that is no such value.
     """
-    known = {f.name: getattr(value, f.name) for f in fields(value) if f.init}  # type: ignore[arg-type]
+    known = settings(value)
     changed: dict[str, Any] = {}
     for text in texts:
         name, equals, given = text.partition("=")

@@ -18,6 +18,8 @@ def boards(
 
     Networks are plain tanh, with two inputs and one output; lanes are those of 50 units. The last column says for which
     there is a file; of the others only the FPGA is known here, and docs/boards.md says how to add them.
+
+    Example: autapse boards --all
     """
     from autapse_boards import boards_table, summaries
 

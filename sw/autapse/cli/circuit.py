@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, emit, err, facts, read_array, working
+from autapse.cli._common import Json, emit, facts, note, read_array, working
 from autapse.cli._zoo import HELP, name_of, read_network
 from autapse.errors import AutapseError
 from autapse.files import folder_beside
@@ -108,7 +108,7 @@ def circuit(
             f"ngspice and the equation differ by {comparison.error:.2e} of full scale; {comparison.bound:g} is allowed"
         )
     if comparison is not None and not comparison.agrees:
-        err.print(f"the difference is that of the {values.value} values", style="dim")
+        note(f"the difference is that of the {values.value} values")
 
 
 def _summary(data: dict[str, Any], output: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from autapse.cli._common import Json, emit, err, facts, out, working
+from autapse.cli._common import Json, emit, err, facts, is_quiet, out, working
 from autapse.cli.model import describe_quantized
 from autapse.errors import AutapseError
 from autapse.fixed import IntArray
@@ -47,6 +47,8 @@ def demo(
     """The whole chain on a trained network: float against fixed point, bitstream, circuit, board.
 
     The network holds three bits: each output keeps the sign of the last pulse at its input.
+
+    Example: autapse demo -o demo --board ulx3s
     """
     from autapse.gallery import path
     from autapse.loading import load
@@ -141,8 +143,9 @@ def _stream(build: Path, q: QuantizedNetwork, codes: IntArray, say: Any) -> dict
 
 
 def _stage(number: int, what: str, detail: str) -> None:
-    err.rule(f"{number}/{_STAGES} {what}", align="left")
-    err.print(detail)
+    if not is_quiet():
+        err.rule(f"{number}/{_STAGES} {what}", align="left")
+        err.print(detail)
 
 
 def _compare(net: Network, task: Task, trials: Trials, say: Any) -> tuple[list[_Level], QuantizedNetwork]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from autapse import gallery as shipped
 from autapse.cli._common import Json, emit, working
 from autapse.errors import AutapseError
-from autapse.gallery import LEVELS, Entry
-from autapse.tasks import TASKS
 
-_HEAD = ("network", "task", "units", "update", "threshold", *LEVELS, "made by")
+if TYPE_CHECKING:
+    from autapse.gallery import Entry
 
 
 def gallery(
@@ -31,6 +29,8 @@ def gallery(
 
     Example: autapse gallery --check
     """
+    from autapse import gallery as shipped
+
     if write and not check:
         raise ValueError("the index is written from new scores: give --check too")
     entries = []
@@ -52,7 +52,16 @@ def gallery(
         raise AutapseError(f"below the threshold: {', '.join(low)}")
 
 
+def _head() -> list[str]:
+    from autapse.gallery import LEVELS
+
+    return ["network", "task", "units", "update", "threshold", *LEVELS, "made by"]
+
+
 def _row(entry: Entry) -> list[str]:
+    from autapse.gallery import LEVELS
+    from autapse.tasks import TASKS
+
     success = TASKS[entry.task].success
     update = "plain" if entry.alpha == 1.0 else f"alpha {entry.alpha:g}"
     update += f", tuned at {entry.tuned_bits} bits" if entry.tuned_bits else ""
@@ -62,7 +71,7 @@ def _row(entry: Entry) -> list[str]:
 
 
 def _table(entries: list[Entry]) -> Table:
-    table = Table(*_HEAD)
+    table = Table(*_head())
     table.columns[0].no_wrap = True
     for entry in entries:
         table.add_row(*_row(entry))
@@ -70,5 +79,6 @@ def _table(entries: list[Entry]) -> Table:
 
 
 def _markdown(entries: list[Entry]) -> str:
-    rows = [list(_HEAD), ["---"] * len(_HEAD), *([*_row(e)[:-1], f"`{e.command}`"] for e in entries)]
+    head = _head()
+    rows = [head, ["---"] * len(head), *([*_row(e)[:-1], f"`{e.command}`"] for e in entries)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

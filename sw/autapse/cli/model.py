@@ -92,6 +92,7 @@ def convert(
     file: NetworkFile,
     output: Annotated[Path, typer.Argument(metavar="OUT.npz", help="File to write.", show_default=False)],
     option: Options = None,
+    as_json: Json = False,
 ) -> None:
     """Convert any supported file to the project's own .npz.
 
@@ -99,7 +100,9 @@ def convert(
     """
     net = load(file, **parse_options(option or []))
     net.save(output)
-    out.print(f"{output}: {net.units} units, {net.inputs} inputs, {net.outputs} outputs, {net.activation}")
+    emit(as_json, {"file": str(output), **describe(net)})
+    if not as_json:
+        out.print(f"{output}: {net.units} units, {net.inputs} inputs, {net.outputs} outputs, {net.activation}")
 
 
 def quantize(

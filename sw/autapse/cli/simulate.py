@@ -173,6 +173,7 @@ def export(
     lanes: Lanes = "8",
     steps: Annotated[int, typer.Option(help="Steps of golden vectors.", min=1)] = 200,
     seed: Seed = 0,
+    as_json: Json = False,
 ) -> None:
     """Write plain Verilog, golden vectors, and a cocotb test that runs without Autapse.
 
@@ -181,5 +182,9 @@ def export(
     from autapse_sim.verify import export as export_network
 
     q = read_quantized(file)
-    export_network(q, output, lanes=read_lanes(lanes, q), steps=steps, seed=seed)
-    out.print(f"{output}: autapse_core.v, vectors.json, test_core.py, run.py, README.md")
+    tiling = read_lanes(lanes, q)
+    export_network(q, output, lanes=tiling, steps=steps, seed=seed)
+    files = sorted(file.name for file in output.iterdir())
+    emit(as_json, {"folder": str(output), "files": files, "lanes": str(tiling)})
+    if not as_json:
+        out.print(f"{output}: {', '.join(files)}")

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, emit, err, facts, read_array, write_array
+from autapse.cli._common import Json, emit, err, facts, is_quiet, read_array, write_array
 from autapse.cli._live import live_bars, progress_bar
 from autapse.errors import AutapseError, FileFormatError
 from autapse.files import write_beside
@@ -101,7 +101,7 @@ class _Run:
         self._show: Callable[[FloatArray, FloatArray], None] = lambda x, z: None
         if live:
             self._show = live_bars(stack)
-        elif total is not None and err.is_terminal:
+        elif total is not None and err.is_terminal and not is_quiet():
             self._show = progress_bar(total, stack)
 
     def array(self, x: FloatArray, take: Callable[[FloatArray], None]) -> None:

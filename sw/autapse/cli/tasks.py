@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 from rich.table import Table
 
 from autapse.cli._common import Json, emit, facts, write_array
-from autapse.cli._fields import with_fields
-from autapse.tasks import TASKS, Task, find
+from autapse.cli._fields import settings, with_fields
+
+if TYPE_CHECKING:
+    from autapse.tasks import Task
 
 TaskName = Annotated[
     str, typer.Argument(metavar="TASK", help="A task: 'autapse tasks' lists them.", show_default=False)
@@ -38,6 +40,8 @@ def tasks(
 
     Example: autapse tasks xor -o pictures
     """
+    from autapse.tasks import TASKS
+
     if name is None:
         emit(as_json, {"tasks": [describe(task) for task in TASKS.values()]}, _list)
         return
@@ -63,6 +67,8 @@ def tasks(
 
 def task_of(name: str, options: list[str] | None) -> Task:
     """The task of this name with the parameters of the command line."""
+    from autapse.tasks import find
+
     return with_fields(find(name), options or [], f"the task {name}")
 
 
@@ -82,7 +88,7 @@ def describe(task: Task) -> dict[str, Any]:
         "steps": shown.x.shape[1],
         "input_range": task.input_range,
         "success": f"{task.success.metric} >= {task.success.threshold:g}",
-        "parameters": {k: v for k, v in vars(task).items() if not k.startswith("_")},
+        "parameters": settings(task),
     }
 
 
@@ -93,6 +99,8 @@ def _shown(data: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _list() -> Table:
+    from autapse.tasks import TASKS
+
     table = Table("task", "in", "out", "steps", "success", "what to do")
     table.columns[0].no_wrap = table.columns[4].no_wrap = True
     for task in TASKS.values():

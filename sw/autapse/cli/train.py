@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, emit, err, facts
+from autapse.cli._common import Json, emit, err, facts, is_quiet
 from autapse.cli._fields import with_fields
 from autapse.cli.tasks import TaskName, TaskOptions, task_of
 from autapse.errors import AutapseError
 from autapse.loading import load
 from autapse.network import Network
-from autapse.tasks import Task
 
 if TYPE_CHECKING:
+    from autapse.tasks import Task
     from autapse.train import Progress, TrainConfig
 
 
@@ -99,7 +99,7 @@ def _train(
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     began = time.monotonic()
     try:
-        with _shown(quiet) as show:
+        with _shown(quiet or is_quiet()) as show:
             net = train(
                 task,
                 units=units,
@@ -112,8 +112,8 @@ def _train(
             )
     except KeyboardInterrupt:
         if not checkpoint.exists():
-            raise AutapseError("interrupted before the first checkpoint") from None
-        raise AutapseError(f"interrupted; the same command with --resume goes on from {checkpoint}") from None
+            raise KeyboardInterrupt("interrupted before the first checkpoint") from None
+        raise KeyboardInterrupt(f"interrupted; the same command with --resume goes on from {checkpoint}") from None
     seconds = time.monotonic() - began
     checkpoint.unlink(missing_ok=True)
     fresh = task.trials(1000, np.random.default_rng(seed + 1_000_000))

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, Lanes, emit, err, facts, out, read_lanes, read_quantized, working
-from autapse.protocol import Command
+from autapse.cli._common import Json, Lanes, emit, facts, note, out, read_lanes, read_quantized, working
 
 if TYPE_CHECKING:
     from autapse_sim.virtual import VirtualBoard
@@ -64,7 +63,7 @@ def virtual(
             else:
                 _tell(board, as_json)
                 board.wait()
-                err.print("stopped")
+                note("stopped")
     if measure:
         emit(as_json, figures, lambda: facts(figures))
 
@@ -93,13 +92,14 @@ def _tell(board: VirtualBoard, as_json: bool) -> None:
     emit(as_json, data)
     if not as_json:
         out.print(board.port)
-        err.print("a board like any other until Ctrl-C; every baud rate will do")
+        note("a board like any other until Ctrl-C; every baud rate will do")
     out.file.flush()
 
 
 def _measure(board: VirtualBoard, say: Any) -> dict[str, Any]:
     """Steps and payload bytes a second, in windows; bytes are those of codes, without the frames."""
     from autapse.link import Device, SerialTransport
+    from autapse.protocol import Command
 
     q = board.q
     codes = q.quantize_inputs(np.random.default_rng(0).uniform(-0.5, 0.5, (1, 100, q.inputs)))[0][0]

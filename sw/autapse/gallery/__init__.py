@@ -17,7 +17,6 @@ import numpy as np
 from autapse.files import write_beside
 from autapse.network import Network, load_npz
 from autapse.tasks import TASKS
-from autapse.train import score_on
 
 __all__ = ["LEVELS", "Entry", "index", "measure", "names", "path", "update", "wanted"]
 
@@ -92,6 +91,8 @@ def wanted(entry: Entry) -> list[str]:
 
 def measure(name: str, trials: int = _TRIALS, seed: int = _SEED) -> Entry:
     """Judge a network of the gallery on fresh trials at every level."""
+    from autapse.train import score_on  # training is not needed to list and to load
+
     net = load_npz(path(name))
     task = TASKS[net.info["task"]]
     drawn = task.trials(trials, np.random.default_rng(seed))
