@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from autapse import __version__
 from autapse.cli import (
     bench,
     board,
@@ -26,7 +28,6 @@ from autapse.cli._common import one_line_errors
 
 app = typer.Typer(
     name="autapse",
-    help="A trained recurrent neural network in, a proven circuit out.",
     epilog="Start with: autapse demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -56,6 +57,21 @@ for command in (
     bench.bench,
 ):
     app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"autapse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A trained recurrent neural network in, a proven circuit out."""
 
 
 def main() -> None:
