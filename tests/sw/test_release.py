@@ -110,7 +110,7 @@ def test_the_sdist_makes_the_same_wheel(dist, tmp_path):
 
 
 def test_extras_are_documented():
-    page = (ROOT / "docs" / "install.md").read_text()
+    page = (ROOT / "docs" / "tutorial" / "install.md").read_text()
     for extra in PROJECT["project"]["optional-dependencies"]:
         assert f"| `{extra}` |" in page, extra
     for version in PYTHONS:
