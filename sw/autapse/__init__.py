@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     reweight: Any
     verify: Any
 
+__version__ = "0.1.0"
+
 __all__ = [
     "AutapseError",
     "Format",
@@ -31,6 +33,7 @@ __all__ = [
     "QuantizedNetwork",
     "Trajectory",
     "VirtualBoard",
+    "__version__",
     "build",
     "load",
     "load_quantized",

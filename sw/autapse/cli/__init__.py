@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from autapse import __version__
 from autapse.cli import (
     bench,
     board,
@@ -26,7 +29,6 @@ from autapse.cli._command import EXIT_CODES, run, well_mannered
 
 app = typer.Typer(
     name="autapse",
-    help="A trained recurrent neural network in, a proven circuit out.",
     epilog=f"Start with: autapse demo\n\n{EXIT_CODES}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -58,6 +60,21 @@ for command in (
     doctor.doctor,
 ):
     app.command()(well_mannered(command))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"autapse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A trained recurrent neural network in, a proven circuit out."""
 
 
 def main() -> None:
