@@ -172,11 +172,15 @@ class Activation:
         That is from ``-limit`` to ``limit``. Beyond them the result is constant and can be off by no more than at
         ``limit``, or by the distance of the largest code from the asymptote: below one ulp.
         """
+        return float(np.max(np.abs(self.errors())))
+
+    def errors(self) -> FloatArray:
+        """Result less the real function, in ulps of the output, at every input code from ``-limit`` to ``limit``."""
         r = np.arange(-self.limit, self.limit + 1)
         real = np.ldexp(ACTIVATIONS[self.name](np.ldexp(r.astype(np.float64), -self.in_frac)), self.out.frac)
         if self.name not in _CURVED:  # saturation of the format is not an error of the function
             real = np.clip(real, -self.out.max_code, self.out.max_code)
-        return float(np.max(np.abs(self.evaluate(r) - real)))
+        return np.asarray(self.evaluate(r) - real, dtype=np.float64)
 
     def describe(self) -> str:
         """One line for a report."""
