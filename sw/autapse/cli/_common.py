@@ -34,13 +34,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 QuantizedFile = Annotated[
     Path, typer.Argument(metavar="Q.npz", help="A quantised network, from 'autapse quantize'.", show_default=False)
 ]
-Lanes = Annotated[
-    str,
-    typer.Option(
-        help="Multiply-accumulate lanes of the core: rows, or rows x columns, drains and states in turn.",
-        metavar="8|8x2|51x3/3*2",
-    ),
-]
+LANES_HELP = "Multiply-accumulate lanes of the core: rows, or rows x columns, drains and states in turn."
+LANES_FORMS = "8|8x2|51x3/3*2"
+Lanes = Annotated[str, typer.Option(help=LANES_HELP, metavar=LANES_FORMS)]
 
 
 def read_lanes(lanes: str, q: QuantizedNetwork) -> Tiling:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from autapse.cli._common import (
+    LANES_FORMS,
+    LANES_HELP,
     Json,
     Lanes,
     QuantizedFile,
@@ -23,6 +25,7 @@ from autapse.cli._common import (
     working,
     write_array,
 )
+from autapse.cli._evidence import Circuit
 from autapse.errors import AutapseError
 from autapse.network import check_inputs
 from autapse.quantized import saturation_message
@@ -50,13 +53,7 @@ class Family(StrEnum):
     ECP5 = "ecp5"
 
 
-Form = Annotated[
-    str,
-    typer.Option(
-        help="Lanes: generic, mac8x8, mac16, mac16sum (iCE40 UltraPlus), booth (iCE40 HX), mult18 (ECP5).",
-        metavar="FORM",
-    ),
-]
+FORM_HELP = "Lanes: generic, mac8x8, mac16, mac16sum (iCE40 UltraPlus), booth (iCE40 HX), mult18 (ECP5)."
 Seed = Annotated[int, typer.Option(help="Seed of the random inputs and pauses.", min=0)]
 
 
@@ -96,14 +93,16 @@ def run(
 
 
 def verify(
-    file: QuantizedFile,
+    file: Annotated[
+        Path, typer.Argument(metavar="Q.npz|DIR", help="A quantised network, or a build folder.", show_default=False)
+    ],
     level: Annotated[VerifyLevel, typer.Option(help="What is compared with the integer model.")] = VerifyLevel.RTL,
     steps: Annotated[int, typer.Option(help="Steps of random inputs.", min=1)] = 200,
     inputs: Annotated[
         Path | None, typer.Option(metavar="X.npy", help="Your own inputs (batch, time, inputs) instead.")
     ] = None,
-    lanes: Lanes = "8",
-    form: Form = "generic",
+    lanes: Annotated[str | None, typer.Option(help=f"{LANES_HELP} 8 unless given.", metavar=LANES_FORMS)] = None,
+    form: Annotated[str | None, typer.Option(help=f"{FORM_HELP} generic unless given.", metavar="FORM")] = None,
     family: Annotated[
         Family | None, typer.Option(help="Whose cells generic lanes become at level gates; ice40 unless given.")
     ] = None,
@@ -113,7 +112,8 @@ def verify(
     """Compare the circuit with the integer model: every state element at every step, and every output, exactly.
 
     The RTL, or the vendor cells that yosys makes of it, are simulated with Verilator, with inputs waiting and again
-    with random pauses on both sides.
+    with random pauses on both sides. Of a build folder the lanes that were built are compared, and what was found is
+    kept in it, for 'autapse report'.
 
     Example: autapse verify q.npz --steps 500 --lanes 16
 
@@ -122,8 +122,8 @@ def verify(
     from autapse_hw.schedule import Schedule
     from autapse_sim.verify import verify as verify_network
 
-    q = read_quantized(file)
-    tiling = read_lanes(lanes, q)
+    circuit = Circuit.of(file, lanes, form)
+    q, tiling, form = circuit.q, circuit.tiling, circuit.form
     sequences = None
     if inputs is not None:
         x, _ = check_inputs(read_array(inputs, "inputs"), q.inputs)
@@ -140,6 +140,7 @@ def verify(
             family=family.value if family else None,
             progress=say,
         )
+    circuit.keep(result)
     efficiency = Schedule.of(q, tiling, form).lane_efficiency
     data = {
         **asdict(result),
