@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from autapse.errors import AutapseError, FileFormatError
+from autapse.evidence import EVIDENCE_FILE
 from autapse.files import folder_beside
 from autapse.quantized import QuantizedNetwork, load_quantized
 from autapse_boards.board import Board, get_board
 from autapse_boards.contents import Design, exchange_netlist, exchange_routed
 from autapse_boards.flow import Flow
+from autapse_boards.page import PAGE_FILE
 from autapse_boards.pll import nearest
 from autapse_boards.report import REPORT_FILE, Report
 from autapse_boards.tools import Progress
@@ -80,6 +82,8 @@ def reweight(
         netlist.write_text(exchange_netlist(netlist.read_text(), new))
         flow.pack(work)
         q.save(work / names["network"])
+        for name in (PAGE_FILE, EVIDENCE_FILE):  # they are about the network that was there
+            (work / name).unlink(missing_ok=True)
         report = replace(
             report,
             model_hash=q.model_hash().hex(),

@@ -120,7 +120,10 @@ def packed(monkeypatch):
 def test_all_files_are_those_of_the_other_network(tmp_path, packed):
     a, b = make_pair()
     folder, other = make_build(tmp_path / "a", a), make_build(tmp_path / "b", b)
+    for name in ("report.html", "evidence.json"):  # both are about the network that goes
+        (folder / name).write_text("of the first network")
     report = reweight(folder, b)
+    assert not {"report.html", "evidence.json"} & {path.name for path in folder.iterdir()}
     assert report == Report.load(folder)
     assert report.model_hash == b.model_hash().hex()
     assert report.overflow_proof == b.overflow_proof()

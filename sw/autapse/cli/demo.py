@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from autapse.cli._common import Json, emit, err, facts, is_quiet, out, working
+from autapse.cli._evidence import Circuit
 from autapse.cli.model import describe_quantized
 from autapse.errors import AutapseError
 from autapse.fixed import IntArray
@@ -55,6 +56,8 @@ def demo(
     from autapse.plots import float_against_fixed
     from autapse.tasks import TASKS
     from autapse_boards import build
+    from autapse_boards.page import write_page
+    from autapse_hw.tiling import Tiling
     from autapse_sim import simulate, verify
 
     output.mkdir(parents=True, exist_ok=True)
@@ -81,6 +84,8 @@ def demo(
     )
     with working("verifying", as_json) as say:
         proof = verify(q, lanes=report.tiling, form=report.lane_form, steps=_VERIFY_STEPS, seed=_SEED, progress=say)
+        circuit = Circuit(q, Tiling.of(report.tiling), report.lane_form, output / board)
+        circuit.keep(proof)
         if not proof.ok:
             raise AutapseError(f"the circuit differs from the model: {proof.first[0]}")
         codes = q.quantize_inputs(trials.x[:1])[0][0]
@@ -95,6 +100,18 @@ def demo(
     with working("virtual board", as_json) as say:
         streamed = _stream(output / board, q, codes, say)
 
+    circuit.record(
+        "link",
+        "the virtual board, over the protocol",
+        streamed["steps"],
+        streamed["steps"] * q.outputs,
+        streamed["mismatches"],
+        None,
+        streamed["seconds"],
+    )
+    with working("report", as_json) as say:
+        page = write_page(output / board, progress=say).file
+
     fixed = levels[1]
     rows = {
         "network": f"{net.units} units, {net.inputs} inputs, {net.outputs} outputs, trained on {task.name}",
@@ -108,6 +125,7 @@ def demo(
         "speed": f"{report.steps_per_second:,.0f} steps/s: {report.cycles_per_step} cycles a step",
         "resources": ", ".join(f"{u.used} of {u.available} {k}" for k, u in report.resources.items() if u.available),
         "picture": str(picture),
+        "report": f"{page}, to be opened in a browser",
         "virtual board": (
             f"{streamed['steps']} steps over its serial line, {streamed['mismatches']} outputs other than the model's, "
             f"{streamed['steps_per_second']:,.0f} steps/s simulated"
@@ -118,6 +136,7 @@ def demo(
         "verification": {**vars(proof), "comparisons": proof.comparisons},
         "build": report.to_dict(),
         "picture": str(picture),
+        "report": str(page),
         "virtual_board": streamed,
     }
     if not as_json:
@@ -125,7 +144,7 @@ def demo(
     emit(as_json, data, lambda: facts(rows))
 
 
-def _stream(build: Path, q: QuantizedNetwork, codes: IntArray, say: Any) -> dict[str, float]:
+def _stream(build: Path, q: QuantizedNetwork, codes: IntArray, say: Any) -> dict[str, Any]:
     """Run input codes (time, inputs) on the virtual board of a build, step by step, as on a real one."""
     from autapse.link import Device, SerialTransport
     from autapse_sim import VirtualBoard
@@ -139,7 +158,12 @@ def _stream(build: Path, q: QuantizedNetwork, codes: IntArray, say: Any) -> dict
     wrong = int((z != q.run_int(codes[None], record=False).z[0]).sum())
     if wrong:
         raise AutapseError(f"{wrong} outputs of the virtual board differ from the model's")
-    return {"steps": len(codes), "mismatches": wrong, "steps_per_second": len(codes) / seconds}
+    return {
+        "steps": len(codes),
+        "mismatches": wrong,
+        "seconds": seconds,
+        "steps_per_second": len(codes) / seconds,
+    }
 
 
 def _stage(number: int, what: str, detail: str) -> None:
