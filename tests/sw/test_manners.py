@@ -195,4 +195,4 @@ def test_doctor_fails_for_what_was_asked_for(tmp_path):
 
 def test_doctor_knows_every_extra():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {*extras, "flash"} - {"all", "dev"} == set(PURPOSES)
+    assert {*extras, "flash"} - {"all", "docs", "dev"} == set(PURPOSES)

@@ -27,6 +27,7 @@ PURPOSES = {
     "circuit": "electrical networks: circuit, compare",
     "train": "training: train",
     "sweep": "sweeps over words, lanes and boards: sweep",
+    "report": "the page of a build: report, demo",
     "flash": "loading a board: flash; one that the board takes is enough",
 }
 _ANY_OF = frozenset({"flash"})
