@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.hdl import ClockSignal, Const, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer  # type: ignore[import-untyped]
 
@@ -13,7 +13,7 @@ HOLD_SECONDS = 15e-6
 
 
 class ClockGenerator(Elaboratable):
-    """Drives the ``sync`` domain, which the design declares, by a PLL; reset lasts until 15 µs after it has locked.
+    """Drives the ``sync`` domain, which the design declares without a reset, by a PLL.
 
     Parameters
     ----------
@@ -28,6 +28,8 @@ class ClockGenerator(Elaboratable):
     ----------
     restart
         A signal, asynchronous: while it is high, as while a button is pressed, and 15 µs longer, reset lasts.
+    reset
+        A register of ``sync``: high until 15 µs after the PLL has locked.
     """
 
     def __init__(self, clocking: Clocking, port: Any, *, pad: bool = False) -> None:
@@ -35,14 +37,14 @@ class ClockGenerator(Elaboratable):
         self.port = port
         self.pad = pad
         self.restart = Signal()
+        self.reset = Signal(init=1)
 
     def elaborate(self, platform: object) -> Module:
-        """The reset's timer runs in a domain without reset, cleared while the PLL is not locked."""
+        """The PLL, and a timer that is cleared while it is not locked."""
         m = Module()
         clk = Signal()
         locked = Signal()
-        m.domains.por = ClockDomain("por", reset_less=True, local=True)
-        m.d.comb += [ClockSignal("sync").eq(clk), ClockSignal("por").eq(clk)]
+        m.d.comb += ClockSignal("sync").eq(clk)
 
         if isinstance(self.clocking, Ice40Pll) and self.pad:
             m.submodules.pll = Instance(
@@ -60,17 +62,15 @@ class ClockGenerator(Elaboratable):
                     m.d.comb += [clk.eq(buffer.i), locked.eq(1)]
 
         steady = Signal()
-        m.submodules.lock = FFSynchronizer(locked & ~self.restart, steady, o_domain="por")
+        m.submodules.lock = FFSynchronizer(locked & ~self.restart, steady)
         cycles = int(HOLD_SECONDS * self.clocking.frequency) + 1
         timer = Signal(range(cycles + 1))
-        reset = Signal(init=1)
         with m.If(~steady):
-            m.d.por += [timer.eq(0), reset.eq(1)]
+            m.d.sync += [timer.eq(0), self.reset.eq(1)]
         with m.Elif(timer == cycles):
-            m.d.por += reset.eq(0)
+            m.d.sync += self.reset.eq(0)
         with m.Else():
-            m.d.por += timer.eq(timer + 1)
-        m.d.comb += ResetSignal("sync").eq(reset)
+            m.d.sync += timer.eq(timer + 1)
         return m
 
 

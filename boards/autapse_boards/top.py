@@ -37,7 +37,7 @@ class Top(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         """The pins are requested raw: their buffers are ours, and their synchronisers those of the parts."""
         m = Module()
-        m.domains.sync = ClockDomain("sync")
+        m.domains.sync = ClockDomain("sync", reset_less=True)
         frequency = float(self.clocking.frequency)
         clock = platform.request(self.board.clock, dir="-")
         m.submodules.clock = generator = ClockGenerator(self.clocking, clock, pad=self.board.pad_pll)
@@ -47,7 +47,7 @@ class Top(Elaboratable):
         uart = platform.request(*self.board.uart, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, uart.tx)
-        m.d.comb += [system.rx.eq(rx.i), tx.o.eq(system.tx)]
+        m.d.comb += [system.reset.eq(generator.reset), system.rx.eq(rx.i), tx.o.eq(system.tx)]
         if self.board.led is not None:
             name, number, *colour = self.board.led
             port = platform.request(name, number, dir="-")

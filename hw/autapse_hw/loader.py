@@ -58,14 +58,14 @@ class Loader(wiring.Component):
         unit, sequence = Signal(range(q.units)), Signal(range(t.sequences))
         drain = Signal(range(t.drains), init=q.outputs % t.drains)
         settle = max(_SETTLE, self._schedule.groups + 4)
-        fetched, filled, wait = Signal(), Signal(), Signal(range(settle))
+        due, filled, wait = Signal(), Signal(), Signal(range(settle))
         take = Signal()
         m.d.comb += [
-            self.initial.ready.eq(fetched & ~filled & self.given),
-            take.eq(fetched & ~filled & (self.initial.valid | ~self.given)),
+            self.initial.ready.eq(due & self.given),
+            take.eq(due & (self.initial.valid | ~self.given)),
         ]
         m.d.sync += [
-            fetched.eq(~fetched | (self.given & ~self.initial.valid)),
+            due.eq(~take & ~filled),
             self.value.eq(Mux(self.given, symmetric(self.initial.payload), self._h0(m, unit))),
             self.load.eq(take << drain),
             self.prime.eq(0),

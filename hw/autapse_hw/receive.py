@@ -78,20 +78,23 @@ class ReceiveBuffer(wiring.Component):
         settled = Signal()  # `more` is up to date
         more = Signal()
         stuck = Signal()
-        zero = self.i.payload == 0
+        # A byte rests in registers for a cycle before it is written.
+        byte, zero = Signal(8, reset_less=True), Signal(reset_less=True)
+        comes, lost = Signal(), Signal()
+        m.d.sync += [byte.eq(self.i.payload), zero.eq(self.i.payload == 0), comes.eq(self.i.valid), lost.eq(self.lost)]
 
         m.d.comb += [
             memory.w_addr.eq(put[:-1]),
-            memory.w_data.eq(self.i.payload),
-            memory.w_en.eq(self.i.valid & ~full & (~dropping | zero)),
+            memory.w_data.eq(byte),
+            memory.w_en.eq(comes & ~full & (~dropping | zero)),
             memory.addr.eq(get[:-1]),
             self.o.payload.eq(memory.data),
             moved.eq((self.o.valid & self.o.ready) | self.rewind),
         ]
         m.d.sync += [
             full.eq(put == start ^ self.room),
-            self.overrun.eq(self.i.valid & full & ~dropping),
-            dropping.eq((dropping & ~(self.i.valid & zero & ~full)) | self.lost | (self.i.valid & full)),
+            self.overrun.eq(comes & full & ~dropping),
+            dropping.eq((dropping & ~(comes & zero & ~full)) | lost | (comes & full)),
             more.eq(put != get),
             settled.eq(~moved),
             stuck.eq(full & settled & ~more),

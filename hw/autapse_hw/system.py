@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from amaranth.hdl import Module, Shape, Signal
+from amaranth.hdl import Module, ResetInserter, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,12 +46,15 @@ class System(wiring.Component):
 
     Members
     -------
+    reset : In(1)
+        Resets everything, where the sync domain has no reset of its own.
     rx, tx : In(1), Out(1)
         The serial line, asynchronous; high at rest.
     activity : Out(1)
         Changes with each request that is executed; for an LED.
     """
 
+    reset: Signal
     rx: Signal
     tx: Signal
     activity: Signal
@@ -67,16 +70,18 @@ class System(wiring.Component):
         self._divisor = divisor
         self.core = Core(q, tiling, form)
         self.identity = identity_of(q, self.core.schedule.tiling, clock_hz)
-        super().__init__({"rx": In(1), "tx": Out(1), "activity": Out(1)})
+        super().__init__({"reset": In(1), "rx": In(1), "tx": Out(1), "activity": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         # The link gives and takes a value in many cycles, so a register in each stream costs no speed, and keeps the
-        # timing paths of the two apart.
+        # timing paths of the two apart. What resets all clears the core, as the link does: so its many registers are
+        # reset by one register, which a global net takes, and not by a table that joins two.
         m = Module()
-        m.submodules.link = link = Link(self.identity, self._divisor, self.core.form.memory)
+        link = Link(self.identity, self._divisor, self.core.form.memory)
+        m.submodules.link = ResetInserter(self.reset)(link)
         m.submodules.core = core = self.core
         clear, given = Signal(), Signal()
-        m.d.sync += [clear.eq(link.clear), given.eq(link.given)]
+        m.d.sync += [clear.eq(link.clear | self.reset), given.eq(link.given & ~self.reset)]
         held = {}  # by stream, whether its register is full
         for name, source, sink in (
             ("into", link.x, core.i),
