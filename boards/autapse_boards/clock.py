@@ -64,10 +64,11 @@ class ClockGenerator(Elaboratable):
         steady = Signal()
         m.submodules.lock = FFSynchronizer(locked & ~self.restart, steady)
         cycles = int(HOLD_SECONDS * self.clocking.frequency) + 1
-        timer = Signal(range(cycles + 1))
+        top = 1 << cycles.bit_length()  # whose bit is all that has to be looked at
+        timer = Signal(range(2 * top), init=top - cycles)
         with m.If(~steady):
-            m.d.sync += [timer.eq(0), self.reset.eq(1)]
-        with m.Elif(timer == cycles):
+            m.d.sync += [timer.eq(top - cycles), self.reset.eq(1)]
+        with m.Elif(timer[-1]):
             m.d.sync += self.reset.eq(0)
         with m.Else():
             m.d.sync += timer.eq(timer + 1)

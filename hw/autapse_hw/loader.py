@@ -52,29 +52,31 @@ class Loader(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        # Every other cycle a state, so that the memory of h0 has time; then the wait.
+        # Every other cycle a state at most, so that the memory of h0 and the comparisons have time; then the wait.
         q, t = self._q, self._schedule.tiling
         m = Module()
         unit, sequence = Signal(range(q.units)), Signal(range(t.sequences))
         drain = Signal(range(t.drains), init=q.outputs % t.drains)
         settle = max(_SETTLE, self._schedule.groups + 4)
         due, filled, wait = Signal(), Signal(), Signal(range(settle))
-        take = Signal()
+        take, last_unit, last_sequence = Signal(), Signal(init=q.units == 1), Signal(init=t.sequences == 1)
         m.d.comb += [
             self.initial.ready.eq(due & self.given),
             take.eq(due & (self.initial.valid | ~self.given)),
         ]
         m.d.sync += [
             due.eq(~take & ~filled),
+            last_unit.eq(unit == q.units - 1),
+            last_sequence.eq(sequence == t.sequences - 1),
             self.value.eq(Mux(self.given, symmetric(self.initial.payload), self._h0(m, unit))),
             self.load.eq(take << drain),
             self.prime.eq(0),
         ]
         with m.If(take):
             m.d.sync += [unit.eq(successor(unit, q.units)), drain.eq(successor(drain, t.drains))]
-            with m.If(unit == q.units - 1):
+            with m.If(last_unit):
                 m.d.sync += [sequence.eq(sequence + 1), drain.eq(q.outputs % t.drains)]
-                with m.If(sequence == t.sequences - 1):
+                with m.If(last_sequence):
                     m.d.sync += [filled.eq(1), self.prime.eq(1)]
         with m.If(filled & ~self.loaded):
             m.d.sync += [wait.eq(wait + 1), self.loaded.eq(wait == settle - 1)]
