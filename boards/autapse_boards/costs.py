@@ -181,7 +181,7 @@ def row_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> flo
 
 
 def drain_cells(shape: Shape, board: Board, form: LaneForm) -> float:
-    """Logic cells of a drain: bias, segments put together, rounding, activation, leaky update, write address."""
+    """Logic cells of a drain: bias, segments put together, rounding, activations, leaky update, write address."""
     acc, segments = shape.acc_bits, shape.activation.segments
     if board.family == "ice40":
         total = 20 + (1 + form.segments(acc)) * acc + 4.5 * shape.activation.out.bits
@@ -190,9 +190,11 @@ def drain_cells(shape: Shape, board: Board, form: LaneForm) -> float:
     if segments is not None:
         total += _polynomial(segments, board)
     if shape.leaky:
-        factor = max(shape.state_bits, shape.activation.out.bits)
+        factor = max(shape.state_bits, shape.summed_bits or shape.activation.out.bits)
         total += (120 + 13 * shape.state_bits) if board.family == "ice40" else (40 + 5 * shape.state_bits)
         total += 2 * _product(_LEAK_BITS, factor, board)
+    if shape.summed_bits:  # the sum through an activation unit of its own, and the rounding before the other one
+        total += (4.5 if board.family == "ice40" else 2) * (shape.summed_bits + shape.activation.out.bits)
     return total
 
 

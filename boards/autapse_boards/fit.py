@@ -43,6 +43,8 @@ class Shape:
         Its table and its multipliers.
     leaky, initial
         Whether the update is leaky, and whether the state starts elsewhere than at 0.
+    summed_bits
+        Of the rounded sum that drives the update in the current form; 0 in the rate form.
     state_latency
         Cycles from a rounded sum to the new state; see :func:`autapse_hw.schedule.state_latency`.
     """
@@ -58,6 +60,7 @@ class Shape:
     activation: Activation
     leaky: bool = False
     initial: bool = False
+    summed_bits: int = 0
     state_latency: int = 6
 
     @classmethod
@@ -76,6 +79,7 @@ class Shape:
             activation=q.activation,
             leaky=q.leaky,
             initial=bool(q.h0.any()),
+            summed_bits=q.driven.bits if q.form == "current" else 0,
             state_latency=state_latency(q),
         )
 

@@ -5,10 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed, delayed_flag, extended
+from autapse_hw.arithmetic import delayed, delayed_flag, rounded_magnitude
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import Rom
-from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule
+from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule, first_activation
 from autapse_hw.weights import bias_words
 
 
@@ -41,7 +41,8 @@ class Drain(wiring.Component):
     z : Out(A * acc_bits), z_valid : Out(A)
         Readouts, by drain: a cycle after the last segment of their sums was at the head.
     magnitude : Out(A * magnitude_bits), negative : Out(A), h_valid : Out(A)
-        Pre-activations, rounded to the activation's input code: HEAD_TO_MAGNITUDE cycles after the head.
+        Pre-activations, rounded to the activation's input code: HEAD_TO_MAGNITUDE cycles after the head. In the current
+        form their magnitudes are exact, otherwise only up to the activation's limit.
     """
 
     sums: Signal
@@ -61,7 +62,7 @@ class Drain(wiring.Component):
         self._q, self._schedule, self._segments = q, schedule, segments
         drains, groups = schedule.tiling.drains, schedule.tiles * schedule.groups
         self.acc_bits = q.formats.acc_bits
-        self.magnitude_bits = q.activation.limit.bit_length() + 1
+        self.magnitude_bits = first_activation(q).limit.bit_length() + 1
         self._biases = Rom(drains * self.acc_bits, groups, bias_words(q, schedule), memory)
         self.lead = self._biases.latency
         super().__init__(
@@ -119,7 +120,8 @@ class Drain(wiring.Component):
             ]
             total = self._total(m, a, load, turning)
             z.append(total)
-            for values, value in zip((magnitude, negative), self._rounded(m, total), strict=True):
+            rounded = rounded_magnitude(m, total, self._q.pre_shift, self.magnitude_bits - 1)
+            for values, value in zip((magnitude, negative), rounded, strict=True):
                 values.append(value)
         m.d.comb += [self.z.eq(Cat(z)), self.magnitude.eq(Cat(magnitude)), self.negative.eq(Cat(negative))]
         return m
@@ -156,31 +158,3 @@ class Drain(wiring.Component):
             load, turning = delayed_flag(m, load, 1), delayed_flag(m, turning, 1)
             at += bits
         return Cat(*pieces).as_signed()
-
-    def _rounded(self, m: Module, total: Value) -> tuple[Value, Value]:
-        """Magnitude and sign, rounded to the activation's input code, ties away from zero: two cycles later."""
-        # |total| rounded is (above ^ sign) + increment, where `above` are the bits that stay, and where the increment
-        # holds both the rounding and the negation. What lies beyond the activation's limit needs no exact magnitude,
-        # only one that is beyond it too: so the sum is as short as the limit, and a bit above it says far out.
-        shift, near = self._q.pre_shift, self.magnitude_bits - 1
-        sign, above = total[-1], total
-        increment: Value = sign
-        if shift > 0:
-            half, below = total[shift - 1], total[: shift - 1].any()
-            increment = Mux(sign, ~half | ~below, half)
-            above = total[shift:]
-        above = extended(above, near)
-        above_near, sign_late, far, increment_late = Signal(near), Signal(), Signal(), Signal()
-        left = max(0, -shift)  # then there are no bits to round, and the magnitude gets zeros below
-        m.d.sync += [
-            above_near.eq(above[:near] ^ sign.replicate(near)),
-            far.eq((above[max(0, near - left) :] ^ sign.replicate(len(above) - max(0, near - left))).any()),
-            sign_late.eq(sign),
-            increment_late.eq(increment),
-        ]
-        magnitude, negative = Signal(near + 1), Signal()
-        m.d.sync += [
-            magnitude.eq(((above_near + increment_late).shift_left(left))[: near + 1] | Mux(far, 1 << near, 0)),
-            negative.eq(sign_late),
-        ]
-        return magnitude, negative

@@ -7,7 +7,7 @@ from the same object.
 from dataclasses import dataclass
 from functools import cached_property
 
-from autapse.activation import Activation
+from autapse.activation import Activation, design
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
@@ -21,7 +21,8 @@ SUM_TO_HEAD = 1
 #: From the head of the drain: sum with bias, rounding increment, magnitude; and one cycle for each segment of the sums
 #: beyond the first.
 HEAD_TO_MAGNITUDE = 3
-#: The rounding of a leaky state with guard bits to the multiplied one: rounding, saturation.
+#: The rounding of a kept state: to the multiplied one, by guard bits, rounding and saturation; or, in the current form,
+#: to the magnitude that the activation takes.
 GUARD_LATENCY = 2
 
 
@@ -35,9 +36,24 @@ def activation_latency(activation: Activation) -> int:
     return 5 + product if activation.segments.degree == 1 else 6 + 2 * product
 
 
+def first_activation(q: QuantizedNetwork) -> Activation:
+    """What a rounded sum passes first: the activation, or, in the current form, the identity, which restores its sign.
+
+    The current form has its activation behind the leaky update.
+    """
+    return q.activation if q.form == "rate" else design("identity", q.driven.frac, q.driven)
+
+
 def leak_latency(q: QuantizedNetwork) -> int:
     """Cycles of the leaky update: products, sum, rounding increment, rounding, saturation."""
-    return multiply_latency(max(q.formats.state.bits, q.activation.out.bits)) + 4
+    return multiply_latency(max(q.formats.state.bits, q.driven.bits)) + 4
+
+
+def multiplied_latency(q: QuantizedNetwork) -> int:
+    """Cycles from a kept state to the multiplied one: its rounding, and, in the current form, the activation."""
+    if q.form == "current":
+        return GUARD_LATENCY + activation_latency(q.activation)
+    return GUARD_LATENCY if q.leaky and q.formats.guard else 0
 
 
 def sum_latency(form: LaneForm, cols: int, acc_bits: int) -> int:
@@ -48,8 +64,8 @@ def sum_latency(form: LaneForm, cols: int, acc_bits: int) -> int:
 
 def state_latency(q: QuantizedNetwork) -> int:
     """Cycles from a magnitude until the new state can be issued as an operand."""
-    leak = leak_latency(q) + (GUARD_LATENCY if q.formats.guard else 0) if q.leaky else 0
-    return activation_latency(q.activation) + leak + 1
+    leak = leak_latency(q) + multiplied_latency(q) if q.leaky else 0
+    return activation_latency(first_activation(q)) + leak + 1
 
 
 @dataclass(frozen=True)

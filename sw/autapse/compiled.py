@@ -26,10 +26,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Array = NDArray[Any]
-#: Table of the codes from -top to top, or an empty one; scale of the rounding; low, top.
+#: Table of the codes from -top to top, or an empty one; scale of the rounding before it; low, top.
 Activation = tuple[Array, Any, Any, Any]
-#: d and g, empty for a plain update; for the kept and the multiplied state, scales of the rounding and largest codes.
-Leak = tuple[Array, Array, float, float, float, float]
+#: d and g, empty for a plain update; for the kept and the multiplied state, scales of the rounding and largest codes;
+#: for the current form, whose activation is of the kept state, the scale of the rounding of the sums, else 0.
+Leak = tuple[Array, Array, float, float, float, float, float]
 
 
 def _compile(function: Callable[P, R]) -> Callable[P, R]:
@@ -52,12 +53,14 @@ class CompiledKernel(Kernel):
         # Results in 16 bits keep more of a large table in the cache; those of a small one are read faster in 32.
         code = np.int16 if self.dtype is np.float64 and q.activation.out.bits <= 16 else np.int32
         table = np.zeros(0, code) if self.table is None else self.table.astype(code)
-        self.activation = (table, self.scale, low, top)
+        scale = np.float64(self.guard_scale) if self.current else self.scale
+        self.activation = (table, scale, low, top)
         none = np.zeros(0)
-        self.leak = (none, none, 1.0, 1.0, 0.0, 0.0)
+        self.leak = (none, none, 1.0, 1.0, 0.0, 0.0, 0.0)
         if self.formats.leak is not None:
             tops = float(self.formats.state.max_code), float(self.formats.h.max_code)
-            self.leak = (self.d, self.g, self.leak_scale, self.guard_scale, *tops)
+            sums = float(self.scale) if self.current else 0.0
+            self.leak = (self.d, self.g, self.leak_scale, self.guard_scale, *tops, sums)
 
     def run(self, x: IntArray, kept: IntArray, z: IntArray, h: IntArray | None) -> None:
         """See :meth:`autapse.kernel.Kernel.run`."""
@@ -72,6 +75,10 @@ class CompiledKernel(Kernel):
     def _update(
         self, sums: NDArray[Any], new: NDArray[Any], wide: NDArray[np.float64] | None, index: NDArray[Any]
     ) -> None:
+        if wide is not None and self.current:
+            _drive_rows(sums, wide, self.leak)
+            _activate_rows(wide, new, index, self.activation)
+            return
         _activate_rows(sums, new if wide is None else sums, index, self.activation)
         if wide is not None:
             _leak_rows(sums, wide, new, self.leak)
@@ -110,11 +117,47 @@ def _activate_rows(sums: Array, y: Array, index: Array, activation: Activation) 
 
 @_compile
 def _leak_rows(y: Array, wide: Array, new: Array, leak: Leak) -> None:
-    d, g, leak_scale, guard_scale, state_top, h_top = leak
+    d, g, leak_scale, guard_scale, state_top, h_top, _ = leak
     for i in range(y.shape[0]):
         for s in range(y.shape[1]):
             wide[i, s] = _leaked(wide[i, s], y[i, s], d[i], g[i], leak_scale, state_top)
             new[i, s] = _multiplied(wide[i, s], guard_scale, h_top)
+
+
+@_compile
+def _drive_rows(sums: Array, wide: Array, leak: Leak) -> None:
+    """The new kept states of the current form."""
+    d, g, leak_scale, _, state_top, _, sums_scale = leak
+    for i in range(sums.shape[0]):
+        for s in range(sums.shape[1]):
+            wide[i, s] = _leaked(wide[i, s], np.rint(sums[i, s] * sums_scale), d[i], g[i], leak_scale, state_top)
+
+
+@_compile
+def _start(wide: Array, new: Array, index: Array, activation: Activation, leak: Leak) -> None:
+    """The multiplied states of one sequence's kept ones."""
+    d, _, _, guard_scale, _, h_top, sums_scale = leak
+    if sums_scale > 0.0:
+        _activate(wide, new, index, activation)
+    else:
+        for i in range(wide.size):
+            new[i] = _multiplied(wide[i], guard_scale, h_top) if d.size else wide[i]
+
+
+@_compile
+def _advance(sums: Array, wide: Array, new: Array, index: Array, activation: Activation, leak: Leak) -> None:
+    """One sequence's kept and multiplied states after a step with these sums, which are overwritten."""
+    d, g, leak_scale, guard_scale, state_top, h_top, sums_scale = leak
+    if sums_scale > 0.0:
+        for i in range(wide.size):
+            wide[i] = _leaked(wide[i], np.rint(sums[i] * sums_scale), d[i], g[i], leak_scale, state_top)
+        _activate(wide, new, index, activation)
+        return
+    _activate(sums, sums if d.size else new, index, activation)
+    if d.size:
+        for i in range(wide.size):
+            wide[i] = _leaked(wide[i], sums[i], d[i], g[i], leak_scale, state_top)
+            new[i] = _multiplied(wide[i], guard_scale, h_top)
 
 
 @_compile
@@ -134,7 +177,7 @@ def _sequences(
     """Run sequences one after the other."""
     batch, steps, m = x.shape
     n = kept.shape[1]
-    d, g, leak_scale, guard_scale, state_top, h_top = leak
+    leaky = leak[0].size > 0
     operands = np.zeros(len(columns), columns.dtype)
     sums = np.empty(columns.shape[1], columns.dtype)
     new = operands[m + 1 : m + 1 + n]
@@ -144,7 +187,7 @@ def _sequences(
     for s in range(batch):
         for i in range(n):
             wide[i] = kept[s, i]
-            new[i] = _multiplied(wide[i], guard_scale, h_top) if d.size else wide[i]
+        _start(wide, new, index, activation, leak)
         for t in range(steps + 1):  # the last pass has the readout of the last step only
             if t < steps:
                 for k in range(m):
@@ -155,13 +198,9 @@ def _sequences(
                     z[s, t - 1, o] = np.int64(sums[n + o])
             if t == steps:
                 break
-            _activate(sums[:n], sums[:n] if d.size else new, index, activation)
-            if d.size:
-                for i in range(n):
-                    wide[i] = _leaked(wide[i], sums[i], d[i], g[i], leak_scale, state_top)
-                    new[i] = _multiplied(wide[i], guard_scale, h_top)
+            _advance(sums[:n], wide, new, index, activation, leak)
             if h.shape[1] > 0:
                 for i in range(n):
-                    h[s, t, i] = np.int64(wide[i] if d.size else new[i])
+                    h[s, t, i] = np.int64(wide[i] if leaky else new[i])
         for i in range(n):
-            kept[s, i] = np.int64(wide[i] if d.size else new[i])
+            kept[s, i] = np.int64(wide[i] if leaky else new[i])

@@ -22,7 +22,9 @@ class Kernel:
         state_bound, readout_bound = (int(bounds.max()) for bounds in q.row_bounds())
         # Rounding ties away from zero costs one multiplication by a little more than 2**-shift: it moves a tie, and
         # only a tie, beyond the half. That holds while the sums that do not saturate stay below `ties`.
-        ties = min(state_bound, (q.activation.limit + 1) << max(q.pre_shift, 0))
+        ties = state_bound
+        if q.form == "rate":  # sums beyond the activation's limit need no rounding
+            ties = min(state_bound, (q.activation.limit + 1) << max(q.pre_shift, 0))
         self.dtype: type[np.float32] | type[np.float64]
         if max(state_bound, readout_bound) < 2**24 and ties < 2**21:
             self.dtype, epsilon = np.float32, 2.0**-22
@@ -46,12 +48,14 @@ class Kernel:
         if q.activation.segments is not None:
             self.table = q.activation.table().astype(self.dtype)
         # NumPy makes 32-bit integers of floats several times as fast as 64-bit ones.
-        small = state_bound * 2.0**-q.pre_shift + q.activation.limit < 2**30
+        self.current = q.form == "current"
+        largest = f.state.max_code * 2.0**-f.guard if self.current else state_bound * 2.0**-q.pre_shift
+        small = largest + q.activation.limit < 2**30
         self.index: type[np.int32] | type[np.intp] = np.int32 if small else np.intp
         if f.leak is not None:
             self.d = q.d.astype(np.float64)
             self.g = q.g.astype(np.float64) * 2.0**q.gain_shift
-            reach = np.abs(q.d) * f.state.max_code + (np.abs(q.g) << q.gain_shift) * q.activation.out.max_code
+            reach = np.abs(q.d) * f.state.max_code + (np.abs(q.g) << q.gain_shift) * q.driven.max_code
             if int(reach.max()) >= 2**50:
                 raise ValueError(f"leaky sums up to {int(reach.max())} are not exact in float64")
             self.leak_scale = 2.0**-f.leak.frac * (1.0 + 2.0**-51)
@@ -68,12 +72,13 @@ class Kernel:
         new[:] = kept.T
         if self.formats.leak is not None:
             wide = np.ascontiguousarray(kept.T, dtype=np.float64)
-            self._multiplied(wide, new)
         drive = np.ascontiguousarray(x.transpose(1, 2, 0), dtype=self.dtype)
         readout_rows = slice(self.units, self.units + self.outputs)
         readouts = np.empty((steps, self.outputs, batch), self.dtype)
         sums = np.empty((len(self.weights), batch), self.dtype)
         index = np.empty((self.units, batch), self.index)
+        if wide is not None:
+            self._multiplied(wide, new, index)
         for t in range(steps):
             operands[:m] = drive[t]
             np.matmul(self.weights, operands, out=sums)
@@ -96,23 +101,31 @@ class Kernel:
         """
         np.multiply(sums, self.scale, out=sums)
         np.rint(sums, out=sums)
-        y = new if wide is None else sums
-        if self.table is not None:
-            np.add(sums, self.limit, out=sums)
-            np.copyto(index, sums, casting="unsafe")
-            np.take(self.table, index, out=y, mode="clip")
-        else:
-            np.clip(sums, self.low, self.top, out=y)
+        if not self.current:
+            self._activate(sums, new if wide is None else sums, index)
         if wide is None:
             return
         np.multiply(wide, self.d[:, None], out=wide)
-        wide += self.g[:, None] * y
+        wide += self.g[:, None] * sums
         np.rint(wide * self.leak_scale, out=wide)
         top = self.formats.state.max_code
         np.clip(wide, -top, top, out=wide)
-        self._multiplied(wide, new)
+        self._multiplied(wide, new, index)
 
-    def _multiplied(self, wide: NDArray[np.float64], new: NDArray[Any]) -> None:
-        """The multiplied state of the kept one."""
-        top = self.formats.h.max_code
-        np.clip(np.rint(wide * self.guard_scale), -top, top, out=new)
+    def _activate(self, codes: NDArray[Any], y: NDArray[Any], index: NDArray[Any]) -> None:
+        """The activation's results `y` of input codes, which may be `y` itself; `index` is overwritten."""
+        if self.table is not None:
+            np.add(codes, self.limit, out=codes)
+            np.copyto(index, codes, casting="unsafe")
+            np.take(self.table, index, out=y, mode="clip")
+        else:
+            np.clip(codes, self.low, self.top, out=y)
+
+    def _multiplied(self, wide: NDArray[np.float64], new: NDArray[Any], index: NDArray[Any]) -> None:
+        """The multiplied state of the kept one; `index` is scratch."""
+        codes = np.rint(wide * self.guard_scale)
+        if self.current:
+            self._activate(codes, new, index)
+        else:
+            top = self.formats.h.max_code
+            np.clip(codes, -top, top, out=new)

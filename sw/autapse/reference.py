@@ -57,7 +57,10 @@ class IntTrajectory(NamedTuple):
 
 
 def operand(q: QuantizedNetwork, state: IntArray) -> IntArray:
-    """The multiplied state of the kept `state`: rounded by the guard bits and saturated."""
+    """The multiplied state of the kept `state`: rounded by the guard bits, and saturated or, in the current form,
+    activated."""
+    if q.form == "current":
+        return np.asarray(q.activation.evaluate(shift_round(state, q.formats.guard)))
     return _clip(shift_round(state, q.formats.guard), q.formats.h) if q.leaky else state
 
 
@@ -66,7 +69,9 @@ def step(q: QuantizedNetwork, state: IntArray, x: IntArray) -> tuple[IntArray, I
     f = q.formats
     x = np.asarray(x, dtype=np.int64)  # a narrower type would wrap in the shift
     a = q.b + (operand(q, state) << f.h_shift) @ q.W.T + (x << f.x_shift) @ q.W_in.T
-    y = q.activation.evaluate(shift_round(a, q.pre_shift))
+    y = shift_round(a, q.pre_shift)
+    if q.form == "rate":
+        y = q.activation.evaluate(y)
     if f.leak is not None:
         y = _clip(shift_round(q.d * state + ((q.g * y) << q.gain_shift), f.leak.frac), f.state)
     z = q.b_out + (operand(q, y) << f.h_shift) @ q.W_out.T

@@ -85,16 +85,43 @@ def test_tilings_with_stalls(units, inputs, outputs, tiling, leaky):
     exact(q, tiling, stall=0.4, seed=3)
 
 
+@pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), [*TILINGS[::2], (7, 1, 2, "1")])
+def test_the_current_form(units, inputs, outputs, tiling):
+    rng = np.random.default_rng(15)
+    q = quantize(random_network(rng, units, inputs, outputs, leaky=units != 9, h0=True, form="current"))
+    core, recorded = exact(q, tiling, steps=12)
+    assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
+    exact(q, tiling, stall=0.4, seed=3)
+
+
+@pytest.mark.parametrize("bits", [(4, 4, 4), (5, 9, 7), (16, 16, 16)])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "hardtanh", "identity"])
+def test_activations_and_word_lengths_of_the_current_form(activation, bits):
+    net = random_network(np.random.default_rng(16), 7, 2, 2, activation, leaky=True, h0=True, form="current")
+    weight, state, inputs = bits
+    reach = None if activation in BOUNDED else 2.5
+    q = quantize(net, weight_bits=weight, state_bits=state, input_bits=inputs, state_range=reach)
+    core, recorded = exact(q, "4x2")
+    assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
+
+
+def test_a_state_of_the_current_form_saturates():
+    net = random_network(np.random.default_rng(17), 6, 2, 1, leaky=True, form="current")
+    q = quantize(replace(net, W_in=6 * net.W_in), state_range=1.5)
+    _, recorded = exact(q, 4, steps=40)
+    assert np.abs(recorded.h(6)).max() == q.formats.state.max_code
+
+
 @pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), TILINGS)
 def test_tilings_with_outputs_hardly_taken(units, inputs, outputs, tiling):
     exact(quantize(random_network(np.random.default_rng(3), units, inputs, outputs)), tiling, deaf=0.97, seed=5)
 
 
 @pytest.mark.parametrize("tiling", ["4", "7x4/2*3", "3x2*2"])
-@pytest.mark.parametrize("leaky", [False, True])
-def test_given_states(tiling, leaky):
+@pytest.mark.parametrize(("leaky", "form"), [(False, "rate"), (True, "rate"), (True, "current")])
+def test_given_states(tiling, leaky, form):
     """A state from outside, for each sequence, instead of h0."""
-    q = quantize(random_network(np.random.default_rng(11), 5, 3, 2, leaky=leaky, h0=True))
+    q = quantize(random_network(np.random.default_rng(11), 5, 3, 2, leaky=leaky, h0=True, form=form))
     rng = np.random.default_rng(12)
     sequences, top = Tiling.of(tiling).sequences, q.formats.state.max_code
     given = rng.integers(-top, top, size=(sequences, 5), endpoint=True)
@@ -170,7 +197,8 @@ def test_table_kinds(kind):
 @pytest.mark.parametrize("cleared", [1, 7, 23, 40, 61, 90, 133])
 def test_clear_in_the_middle(cleared, tiling):
     """Whatever was under way leaves no trace in states, outputs or order."""
-    q = quantize(random_network(np.random.default_rng(7), 8, 3, 2, leaky=cleared % 2 == 1, h0=True))
+    form = "current" if cleared % 3 == 1 else "rate"
+    q = quantize(random_network(np.random.default_rng(7), 8, 3, 2, leaky=cleared % 2 == 1, h0=True, form=form))
     exact(q, tiling, steps=6, cleared=cleared)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from autapse.importers._reading import StoredTensor, check_activation, take
 from autapse.network import Network
@@ -61,7 +62,7 @@ def build(
     shown = prefix.rstrip("._") or "rnn"
     w_hh, w_ih = (tensors[parts[key]] for key in ("weight_hh", "weight_ih"))
     units = _units(parts, w_ih, w_hh)
-    arrays = {
+    arrays: dict[str, Any] = {
         "W": take(w_hh, parts["weight_hh"], (units, units)),
         "W_in": take(w_ih, parts["weight_ih"], (units, w_ih.shape[1])),
     }

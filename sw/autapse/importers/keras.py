@@ -133,7 +133,7 @@ def _network(rnn: Layer, head: Layer | None, find: Callable[[Layer], Weights], s
     """The network of the two layers, whose weights `find` gives."""
     weights = find(rnn)
     inputs = stored.size(weights, "kernel", 0)
-    arrays = {
+    arrays: dict[str, Any] = {
         "W_in": stored.take(rnn, weights, "kernel", (inputs, rnn.units)),
         "W": stored.take(rnn, weights, "recurrent_kernel", (rnn.units, rnn.units)),
     }

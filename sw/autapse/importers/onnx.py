@@ -76,7 +76,7 @@ def _network(graph: Graph, source: str, layout: str) -> Network:
     if R.shape != (units, units) or W.shape[0] != units or options.get("hidden_size", units) != units:
         hidden = options.get("hidden_size", "not given")
         raise ValueError(f"{shown(node)} has W {W.shape}, R {R.shape} and hidden_size {hidden}; they must agree")
-    arrays: dict[str, FloatArray] = {"W": R, "W_in": W}
+    arrays: dict[str, Any] = {"W": R, "W_in": W}
     if inputs[3]:
         both = _direction(graph.floats(inputs[3], f"B of {shown(node)}", 2), "B", node)
         if both.shape != (2 * units,):
