@@ -16,6 +16,7 @@ from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import layout
+from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def dsps(shape: Shape, board: Board, lanes: int, form: LaneForm) -> int:
 
 def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     """Width and depth of the core's memories that are never written: weights, biases, tables."""
-    tiles, slots = -(-shape.rows // tiling.rows), -(-shape.cols // tiling.cols)
+    tiles = Schedule(shape.units, shape.inputs, shape.outputs, tiling.within(shape.rows), 0, shape.layers).tiles
+    slots = -(-shape.cols // tiling.cols)
     groups = -(-tiling.rows // tiling.drains)
     result = [(tiling.lanes * shape.weight_bits, tiles * slots), (tiling.drains * shape.acc_bits, tiles * groups)]
     if (segments := shape.activation.segments) is not None and not table_in_logic(segments):

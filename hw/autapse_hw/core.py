@@ -169,6 +169,8 @@ class _Engine(wiring.Component):
             sequencer.readout_room.eq(outputs.room),
             outputs.begin.eq(sequencer.begin_readout),
         ]
+        if s.layers:
+            m.d.comb += store.layer.eq(sequencer.layer)
 
         m.d.comb += [
             weights.addr.eq(delayed(m, sequencer.weight, BROADCAST)),

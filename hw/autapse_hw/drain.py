@@ -1,5 +1,8 @@
 """The drains: the sums of a tile leave the lanes together and pass, a group in a cycle, through bias and rounding."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -110,11 +113,11 @@ class Drain(wiring.Component):
         drains, skew = s.tiling.drains, self._segments - 1
         magnitude, negative, z = [], [], []
         for a in range(drains):
-            readouts, rows = (max(0, -(-(n - a) // drains)) for n in (s.outputs, s.rows))
+            readouts = max(0, -(-(s.outputs - a) // drains))
             is_readout, is_unit = Signal(name=f"is_readout_{a}"), Signal(name=f"is_unit_{a}")
             m.d.comb += [
                 is_readout.eq(turning & counts & emits & (group < readouts)),
-                is_unit.eq(turning & counts & step & (group >= readouts) & (group < rows)),
+                is_unit.eq(reduce(or_, self._units(turning & counts & step, group, a))),
                 self.z_valid[a].eq(delayed_flag(m, is_readout, 1 + skew)),
                 self.h_valid[a].eq(delayed_flag(m, is_unit, skew + HEAD_TO_MAGNITUDE)),
             ]
@@ -125,6 +128,16 @@ class Drain(wiring.Component):
                 values.append(value)
         m.d.comb += [self.z.eq(Cat(z)), self.magnitude.eq(Cat(magnitude)), self.negative.eq(Cat(negative))]
         return m
+
+    def _units(self, valid: Value, group: Value, a: int) -> list[Value]:
+        """By layer, whether `valid` is high and a group has a unit of this drain."""
+        s, drains = self._schedule, self._schedule.tiling.drains
+        found = []
+        for span, place in zip(s.spans, s.places, strict=True):
+            ends = place.start + max(0, s.outputs - span.start), place.stop
+            first, last = (max(0, -(-(at - a) // drains)) for at in ends)
+            found.append(valid & (group >= first) & (group < last))
+        return found
 
     def _total(self, m: Module, a: int, load: Value, turning: Value) -> Value:
         """Chain, ring, and the row's sum with its bias, all segments together: a cycle behind the last of them."""

@@ -38,8 +38,9 @@ class StateStore(wiring.Component):
         Inputs, M to a step, the sequences in turn.
     inputs_ready : Out(pages), inputs_done : In(pages)
         By page: the inputs of a step are complete; strobe: they may be overwritten.
-    slot, page : In, operands : Out(C * operand_bits)
-        Read the operands of a slot, as much later as the memory takes.
+    slot, page, layer : In, operands : Out(C * operand_bits)
+        Read the operands of a slot, as much later as the memory takes: from that page, or, the states of layers before
+        `layer`, from the page that is written. Only a stack has layers.
     y : In(drains * driven bits), y_next : In(drains)
         Activation results, or, in the current form, rounded sums; the flags come one cycle before them.
     given, initial, loaded, prime
@@ -59,6 +60,7 @@ class StateStore(wiring.Component):
     inputs_done: Signal
     slot: Signal
     page: Signal
+    layer: Signal
     operands: Signal
     y: Signal
     y_next: Signal
@@ -86,6 +88,7 @@ class StateStore(wiring.Component):
                 "inputs_done": In(pages),
                 "slot": In(range(schedule.slots)),
                 "page": In(range(pages)),
+                **({"layer": In(range(len(schedule.layers)))} if schedule.layers else {}),
                 "operands": Out(t.cols * f.operand_bits),
                 "y": In(t.drains * q.driven.bits),
                 "y_next": In(t.drains),
@@ -116,7 +119,7 @@ class StateStore(wiring.Component):
         for b, bank in enumerate(banks):
             m.submodules[f"bank_{b}"] = bank
             m.d.comb += [
-                bank.addr.eq(Cat(self.slot, self.page)),
+                bank.addr.eq(Cat(self.slot, self._page(m, b))),
                 self.operands.word_select(b, f.operand_bits).eq(bank.data),
             ]
 
@@ -143,6 +146,22 @@ class StateStore(wiring.Component):
                 bank.w_data.eq(Mux(here, h, x) if b < len(x_bank) else h),
             ]
         return m
+
+    def _page(self, m: Module, bank: int) -> Value:
+        """The page that a memory is read from: behind the first layer, states of earlier layers are those of this step.
+
+        They lie where the step before has read, in the page before this one in turn.
+        """
+        s, inputs, columns = self._schedule, self._q.inputs, self._schedule.tiling.cols
+        if not s.layers:
+            return self.page
+        written = Signal.like(self.page, reset_less=True, name=f"written_{bank}")  # the page rests for a whole tile
+        m.d.sync += written.eq(Mux(self.page == 0, self._pages - 1, self.page - 1))
+        new: Value = Const(0, 1)
+        for layer, span in enumerate(s.spans[1:], 1):
+            first, last = (-(-(at - bank) // columns) for at in (inputs, inputs + span.start - s.outputs))
+            new = new | ((self.layer == layer) & (self.slot >= first) & (self.slot < last))
+        return Mux(new, written, self.page)
 
     def _drain_of(self, bank: int) -> int:
         """The drain whose units have their operands there."""

@@ -48,6 +48,7 @@ class CompiledKernel(Kernel):
         rows, columns = self.weights.shape
         self.columns = np.zeros((-(-columns // _UNROLLED) * _UNROLLED, -(-rows // _ALIGNED) * _ALIGNED), self.dtype)
         self.columns[:columns, :rows] = self.weights.T
+        self.ends = np.array([part.stop for part in self.parts])
         self.index = np.int32
         low, top = (self.low, self.top) if self.table is None else (-self.limit, self.limit)
         # Results in 16 bits keep more of a large table in the cache; those of a small one are read faster in 32.
@@ -70,18 +71,24 @@ class CompiledKernel(Kernel):
         # One type for each argument, read-only or not, narrow or not: or numba would compile again.
         codes = np.array(x, dtype=np.int64, order="C")
         states = np.empty((len(x), 0, self.units), np.int64) if h is None else h
-        _sequences(codes, kept, z, states, self.columns, self.activation, self.leak)
+        _sequences(codes, kept, z, states, self.columns, self.ends, self.activation, self.leak)
 
     def _update(
-        self, sums: NDArray[Any], new: NDArray[Any], wide: NDArray[np.float64] | None, index: NDArray[Any]
+        self,
+        sums: NDArray[Any],
+        new: NDArray[Any],
+        wide: NDArray[np.float64] | None,
+        index: NDArray[Any],
+        part: slice,
     ) -> None:
+        leak = self.leak if wide is None else (self.d[part], self.g[part], *self.leak[2:])
         if wide is not None and self.current:
-            _drive_rows(sums, wide, self.leak)
+            _drive_rows(sums, wide, leak)
             _activate_rows(wide, new, index, self.activation)
             return
         _activate_rows(sums, new if wide is None else sums, index, self.activation)
         if wide is not None:
-            _leak_rows(sums, wide, new, self.leak)
+            _leak_rows(sums, wide, new, leak)
 
 
 @_compile
@@ -161,22 +168,30 @@ def _advance(sums: Array, wide: Array, new: Array, index: Array, activation: Act
 
 
 @_compile
-def _product(columns: Array, operands: Array, sums: Array) -> None:
-    """The sums columns.T @ operands."""
-    sums[:] = 0
+def _product(columns: Array, operands: Array, sums: Array, first: int, last: int) -> None:
+    """The sums columns.T @ operands of the rows from `first` to before `last`."""
+    sums[first:last] = 0
     for k in range(0, len(columns), _UNROLLED):
         a, b, c, d = operands[k], operands[k + 1], operands[k + 2], operands[k + 3]
-        for i in range(sums.size):
+        for i in range(first, last):
             sums[i] += (a * columns[k, i] + b * columns[k + 1, i]) + (c * columns[k + 2, i] + d * columns[k + 3, i])
 
 
 @_compile
 def _sequences(
-    x: IntArray, kept: IntArray, z: IntArray, h: IntArray, columns: Array, activation: Activation, leak: Leak
+    x: IntArray,
+    kept: IntArray,
+    z: IntArray,
+    h: IntArray,
+    columns: Array,
+    ends: IntArray,
+    activation: Activation,
+    leak: Leak,
 ) -> None:
-    """Run sequences one after the other."""
+    """Run sequences one after the other; `ends` are the layers' ends among the units."""
     batch, steps, m = x.shape
-    n = kept.shape[1]
+    n, outputs = kept.shape[1], z.shape[2]
+    d, g = leak[0], leak[1]
     leaky = leak[0].size > 0
     operands = np.zeros(len(columns), columns.dtype)
     sums = np.empty(columns.shape[1], columns.dtype)
@@ -192,13 +207,21 @@ def _sequences(
             if t < steps:
                 for k in range(m):
                     operands[k] = x[s, t, k]
-            _product(columns, operands, sums)
-            if t > 0:
-                for o in range(z.shape[2]):
-                    z[s, t - 1, o] = np.int64(sums[n + o])
+            start, row = 0, 0
+            for end in ends:
+                last = sums.size if end == n else outputs + end
+                _product(columns, operands, sums, row, last)
+                if start == 0 and t > 0:
+                    for o in range(outputs):
+                        z[s, t - 1, o] = np.int64(sums[o])
+                if t == steps:
+                    break
+                own = (d[start:end], g[start:end], leak[2], leak[3], leak[4], leak[5], leak[6])
+                part = sums[outputs + start : outputs + end]
+                _advance(part, wide[start:end], new[start:end], index[start:end], activation, own)
+                start, row = end, last
             if t == steps:
                 break
-            _advance(sums[:n], wide, new, index, activation, leak)
             if h.shape[1] > 0:
                 for i in range(n):
                     h[s, t, i] = np.int64(wide[i] if leaky else new[i])

@@ -34,12 +34,15 @@ class Kernel:
             raise ValueError(f"sums up to {max(state_bound, readout_bound)} are not exact in float64")
         self.formats = f
         self.units, self.outputs = q.units, q.outputs
-        # Rows [W; W_out; 0], columns [x; 1; h]: one product gives the sums of a step and the readout of the last
-        # step. A BLAS is fastest where the number of rows is a multiple of 4.
+        # Rows [W_out; W; 0], columns [x; 1; h]: one product gives the readout of the last step and the sums of a step,
+        # or those of its first layer. A BLAS is fastest where the number of rows is a multiple of 4.
         state = np.hstack([q.W_in << f.x_shift, q.b[:, None], q.W << f.h_shift])
         readout = np.hstack([np.zeros((q.outputs, q.inputs), np.int64), q.b_out[:, None], q.W_out << f.h_shift])
         rest = np.zeros((-(q.units + q.outputs) % 4, state.shape[1]), np.int64)
-        self.weights = np.vstack([state, readout, rest]).astype(self.dtype)
+        self.weights = np.vstack([readout, state, rest]).astype(self.dtype)
+        self.parts = q.network.parts
+        ends = [q.outputs + part.stop for part in self.parts[:-1]]
+        self.rows = [slice(a, b) for a, b in zip([0, *ends], [*ends, len(self.weights)], strict=True)]
         self.scale = self.dtype(2.0**-q.pre_shift * (1.0 + (epsilon if q.pre_shift > 0 else 0.0)))
         self.limit = self.dtype(q.activation.limit)
         self.low = self.dtype(0 if q.activation.rectify else -q.activation.top)
@@ -73,7 +76,7 @@ class Kernel:
         if self.formats.leak is not None:
             wide = np.ascontiguousarray(kept.T, dtype=np.float64)
         drive = np.ascontiguousarray(x.transpose(1, 2, 0), dtype=self.dtype)
-        readout_rows = slice(self.units, self.units + self.outputs)
+        readout_rows = slice(0, self.outputs)
         readouts = np.empty((steps, self.outputs, batch), self.dtype)
         sums = np.empty((len(self.weights), batch), self.dtype)
         index = np.empty((self.units, batch), self.index)
@@ -81,10 +84,12 @@ class Kernel:
             self._multiplied(wide, new, index)
         for t in range(steps):
             operands[:m] = drive[t]
-            np.matmul(self.weights, operands, out=sums)
+            for rows, part in zip(self.rows, self.parts, strict=True):
+                np.matmul(self.weights[rows], operands, out=sums[rows])
+                own = sums[self.outputs + part.start : self.outputs + part.stop]
+                self._update(own, new[part], None if wide is None else wide[part], index[part], part)
             if t:
                 readouts[t - 1] = sums[readout_rows]
-            self._update(sums[: self.units], new, wide, index)
             if h is not None:
                 h[:, t] = new.T if wide is None else wide.T
         if steps:
@@ -93,11 +98,17 @@ class Kernel:
         kept[:] = new.T if wide is None else wide.T
 
     def _update(
-        self, sums: NDArray[Any], new: NDArray[Any], wide: NDArray[np.float64] | None, index: NDArray[Any]
+        self,
+        sums: NDArray[Any],
+        new: NDArray[Any],
+        wide: NDArray[np.float64] | None,
+        index: NDArray[Any],
+        part: slice,
     ) -> None:
-        """Compute the new multiplied state into `new`, and the kept state of a leaky update into `wide`.
+        """Compute the new multiplied state of a layer into `new`, and the kept state of a leaky update into `wide`.
 
-        All arrays are (units, batch). `sums` is overwritten, and so is `index`, which is scratch.
+        All arrays are (units of the layer, batch); `part` says which they are. `sums` is overwritten, and so is
+        `index`, which is scratch.
         """
         np.multiply(sums, self.scale, out=sums)
         np.rint(sums, out=sums)
@@ -105,8 +116,8 @@ class Kernel:
             self._activate(sums, new if wide is None else sums, index)
         if wide is None:
             return
-        np.multiply(wide, self.d[:, None], out=wide)
-        wide += self.g[:, None] * sums
+        np.multiply(wide, self.d[part, None], out=wide)
+        wide += self.g[part, None] * sums
         np.rint(wide * self.leak_scale, out=wide)
         top = self.formats.state.max_code
         np.clip(wide, -top, top, out=wide)

@@ -7,6 +7,9 @@ d and g are element-wise. d = 0, g = 1 is the plain (Elman, ``SimpleRNN``) updat
 equation with time constants tau is d = 1 - dt/tau, g = dt. This is the rate form; in the current form the state is
 what the activation is taken of, v[t] = d * v[t-1] + g * (W s(v[t-1]) + W_in x[t] + b), and z[t] = W_out s(v[t]) +
 b_out. `autapse.update` has both.
+
+In a stack of layers the units of a layer see the new states, of this very step, of the layers before it, and the old
+ones of their own layer and of those behind it.
 """
 
 from __future__ import annotations
@@ -94,6 +97,8 @@ class Network(Sized):
         One of ``tanh``, ``sigmoid``, ``relu``, ``hardtanh``, ``identity``.
     form
         What the state is: ``rate``, the activation's result, or ``current``, what the activation is taken of.
+    layers
+        Units of each layer of a stack, first layer first; empty for a network of one layer.
     info
         Where the network came from: plain text by plain text, kept in the file.
 
@@ -113,6 +118,7 @@ class Network(Sized):
     h0: FloatArray = None  # type: ignore[assignment]
     activation: str = "tanh"
     form: str = "rate"
+    layers: tuple[int, ...] = ()
     info: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -150,11 +156,18 @@ class Network(Sized):
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise ValueError(f"activation must be one of {known}; not {self.activation!r}")
+        object.__setattr__(self, "layers", check_layers(self.layers, units))
         if self.form not in FORMS:
             raise ValueError(f"form must be one of {', '.join(FORMS)}; not {self.form!r}")
         if self.activation in ("tanh", "hardtanh", "sigmoid") and self.form == "rate" and not self.leaky:
             _within("h0", arrays["h0"], 1.0)
         check_info(self.info)
+
+    @property
+    def parts(self) -> list[slice]:
+        """The units of each layer, in order."""
+        ends = np.cumsum(self.layers or (self.units,)).tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     @property
     def leaky(self) -> bool:
@@ -186,7 +199,9 @@ class Network(Sized):
         constant part right too; and the same readout, or, of a network of the current form, the readout's tangent.
         """
         from autapse.tangent import linearized, linearized_current
+        from autapse.update import require_one_layer
 
+        require_one_layer(self, "a linearisation")
         tangent = linearized_current if self.form == "current" else linearized
         return replace(self, **tangent(self, at, x))
 
@@ -201,6 +216,7 @@ class Network(Sized):
             "version": FORMAT_VERSION,
             "activation": self.activation,
             "form": self.form,
+            "layers": list(self.layers),
             "info": dict(self.info),
             "arrays": list(_SHAPES),
         }
@@ -225,7 +241,9 @@ def load_npz(path: str | os.PathLike[str]) -> Network:
     if unknown:
         raise FileFormatError(f"{path}: unknown array {sorted(unknown)[0]}; expected {', '.join(_SHAPES)}")
     try:
-        return Network(**arrays, **{name: header[name] for name in ("activation", "form", "info") if name in header})
+        return Network(
+            **arrays, **{name: header[name] for name in ("activation", "form", "layers", "info") if name in header}
+        )
     except (TypeError, ValueError) as error:
         raise FileFormatError(f"{path}: {error}") from None
 
@@ -269,6 +287,16 @@ def check_inputs(x: ArrayLike, inputs: int, name: str = "x") -> tuple[FloatArray
         )
     _finite(name, array)
     return (array[None], True) if array.ndim == 2 else (array, False)
+
+
+def check_layers(layers: Any, units: int) -> tuple[int, ...]:
+    """Sizes of a stack's layers, empty for one layer; ValueError unless they are positive and add up to `units`."""
+    sizes = tuple(layers) if isinstance(layers, list | tuple) else (layers,)
+    if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes):
+        raise ValueError(f"layers must be the numbers of units of each layer, not {layers!r}")
+    if sizes and sum(sizes) != units:
+        raise ValueError(f"layers must add up to the {units} units; {sizes} are {sum(sizes)}")
+    return sizes if len(sizes) > 1 else ()
 
 
 def check_info(info: Any) -> None:

@@ -251,9 +251,12 @@ class QuantizedNetwork(Sized):
 
     def _header(self) -> dict[str, Any]:
         a = self.activation
-        form = {} if self.form == "rate" else {"form": self.form}  # the hash of a rate form is as it has always been
+        net = self.network  # of a rate form of one layer, nothing is added, and the hash is as it has always been
+        form: dict[str, Any] = {} if net.form == "rate" else {"form": net.form}
+        layers = {"layers": list(net.layers)} if net.layers else {}
         return {
             **form,
+            **layers,
             "formats": self.formats.to_dict(),
             "activation": {
                 **vars(a),
@@ -273,6 +276,7 @@ class QuantizedNetwork(Sized):
             "network": {
                 "activation": self.network.activation,
                 "form": self.network.form,
+                "layers": list(self.network.layers),
                 "info": dict(self.network.info),
             },
             "arrays": list(arrays),

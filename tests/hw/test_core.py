@@ -105,6 +105,49 @@ def test_activations_and_word_lengths_of_the_current_form(activation, bits):
     assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
 
 
+# layers, inputs, outputs, tiling: columns of two layers in a slot, readouts in a tile with units, layers of one unit, a
+# layer in one tile and in several, drains that begin a layer in the middle, sequences, three layers
+STACKS = [
+    ((4, 5), 2, 1, "3"),
+    ((1, 1), 1, 1, "1"),
+    ((1, 1), 1, 1, "3"),
+    ((3, 4), 3, 2, "4x2"),
+    ((3, 4), 3, 2, "4x2/2"),
+    ((5, 6), 2, 2, "6x3/3"),
+    ((7, 3), 2, 1, "4x2/2*2"),
+    ((2, 3, 4), 1, 3, "4x4/2"),
+    ((6, 1, 5), 2, 3, "4x4/4*2"),
+    ((12, 9), 1, 8, "20*3"),
+]
+
+
+@pytest.mark.parametrize(("layers", "inputs", "outputs", "tiling"), STACKS)
+@pytest.mark.parametrize(("leaky", "form"), [(False, "rate"), (True, "rate"), (True, "current")])
+def test_stacks(layers, inputs, outputs, tiling, leaky, form):
+    """Each layer sees the new states of those before it, in the cycles of the formula; and with pauses."""
+    rng = np.random.default_rng(18)
+    net = random_network(rng, sum(layers), inputs, outputs, leaky=leaky, h0=True, form=form)
+    q = quantize(replace(net, layers=layers))
+    core, recorded = exact(q, tiling, steps=12)
+    assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
+    exact(q, tiling, stall=0.4, seed=3)
+
+
+def test_given_states_of_a_stack_and_a_clear():
+    q = quantize(replace(random_network(np.random.default_rng(19), 8, 2, 1, h0=True), layers=(5, 3)))
+    given = np.random.default_rng(20).integers(-99, 99, size=8)
+    codes = random_codes(q, 5, np.random.default_rng(21))
+    for cleared in (30, 61, 90):
+        recorded, _ = run_core(Core(q, "4x2"), codes, given=given.tolist(), cleared=cleared)
+        np.testing.assert_array_equal(recorded.h(8), replace(q, h0=given).run_int(codes[None]).h[0])
+
+
+def test_a_stack_refuses_drains_that_do_not_divide():
+    q = quantize(replace(random_network(np.random.default_rng(19), 9, 2, 1), layers=(5, 4)))
+    with pytest.raises(ValueError, match="drains must divide the 10 rows of lanes; 4 do not"):
+        Core(q, "10x4/4")
+
+
 def test_a_state_of_the_current_form_saturates():
     net = random_network(np.random.default_rng(17), 6, 2, 1, leaky=True, form="current")
     q = quantize(replace(net, W_in=6 * net.W_in), state_range=1.5)

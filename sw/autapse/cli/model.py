@@ -57,6 +57,7 @@ def describe(net: Network) -> dict[str, Any]:
         "units": net.units,
         "inputs": net.inputs,
         "outputs": net.outputs,
+        **({"layers of units": ", ".join(map(str, net.layers))} if net.layers else {}),
         "activation": net.activation,
         "update": update_text(net),
         "largest |eigenvalue| of W": round(modulus, 6),
