@@ -8,6 +8,7 @@ from harness import BOUNDED, random_codes, random_network, run_core
 
 from autapse.quantize import quantize
 from autapse_hw.core import Core
+from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
 
 # units, inputs, outputs, lanes: the smallest, one lane, all lanes, tiles that divide and that do not, more outputs than
@@ -145,7 +146,7 @@ def test_given_states_of_a_stack_and_a_clear():
 def test_a_stack_refuses_drains_that_do_not_divide():
     q = quantize(replace(random_network(np.random.default_rng(19), 9, 2, 1), layers=(5, 4)))
     with pytest.raises(ValueError, match="drains must divide the 10 rows of lanes; 4 do not"):
-        Core(q, "10x4/4")
+        Schedule.of(q, "10x4/4")
 
 
 def test_a_state_of_the_current_form_saturates():

@@ -114,8 +114,8 @@ def test_files_keep_the_layers(tmp_path: Path) -> None:
     assert describe(net)["layers of units"] == "4, 5, 3"
     for wrong, message in (
         ((4, 4), "add up to the 12 units"),
-        ((12, 0), "numbers of units"),
-        ("ab", "numbers of units"),
+        ((12, 0), "be the numbers of units"),
+        ("ab", "be the numbers of units"),
     ):
         with pytest.raises(ValueError, match=f"layers must {message}"):
             replace(net, layers=wrong)
