@@ -16,6 +16,7 @@ from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import layout
+from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def dsps(shape: Shape, board: Board, lanes: int, form: LaneForm) -> int:
 
 def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     """Width and depth of the core's memories that are never written: weights, biases, tables."""
-    tiles, slots = -(-shape.rows // tiling.rows), -(-shape.cols // tiling.cols)
+    tiles = Schedule(shape.units, shape.inputs, shape.outputs, tiling.within(shape.rows), 0, shape.layers).tiles
+    slots = -(-shape.cols // tiling.cols)
     groups = -(-tiling.rows // tiling.drains)
     result = [(tiling.lanes * shape.weight_bits, tiles * slots), (tiling.drains * shape.acc_bits, tiles * groups)]
     if (segments := shape.activation.segments) is not None and not table_in_logic(segments):
@@ -181,7 +183,7 @@ def row_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> flo
 
 
 def drain_cells(shape: Shape, board: Board, form: LaneForm) -> float:
-    """Logic cells of a drain: bias, segments put together, rounding, activation, leaky update, write address."""
+    """Logic cells of a drain: bias, segments put together, rounding, activations, leaky update, write address."""
     acc, segments = shape.acc_bits, shape.activation.segments
     if board.family == "ice40":
         total = 20 + (1 + form.segments(acc)) * acc + 4.5 * shape.activation.out.bits
@@ -190,9 +192,11 @@ def drain_cells(shape: Shape, board: Board, form: LaneForm) -> float:
     if segments is not None:
         total += _polynomial(segments, board)
     if shape.leaky:
-        factor = max(shape.state_bits, shape.activation.out.bits)
+        factor = max(shape.state_bits, shape.summed_bits or shape.activation.out.bits)
         total += (120 + 13 * shape.state_bits) if board.family == "ice40" else (40 + 5 * shape.state_bits)
         total += 2 * _product(_LEAK_BITS, factor, board)
+    if shape.summed_bits:  # the sum through an activation unit of its own, and the rounding before the other one
+        total += (4.5 if board.family == "ice40" else 2) * (shape.summed_bits + shape.activation.out.bits)
     return total
 
 

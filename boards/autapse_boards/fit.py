@@ -43,6 +43,10 @@ class Shape:
         Its table and its multipliers.
     leaky, initial
         Whether the update is leaky, and whether the state starts elsewhere than at 0.
+    summed_bits
+        Of the rounded sum that drives the update in the current form; 0 in the rate form.
+    layers
+        Units of each layer of a stack, or empty.
     state_latency
         Cycles from a rounded sum to the new state; see :func:`autapse_hw.schedule.state_latency`.
     """
@@ -58,6 +62,8 @@ class Shape:
     activation: Activation
     leaky: bool = False
     initial: bool = False
+    summed_bits: int = 0
+    layers: tuple[int, ...] = ()
     state_latency: int = 6
 
     @classmethod
@@ -76,6 +82,8 @@ class Shape:
             activation=q.activation,
             leaky=q.leaky,
             initial=bool(q.h0.any()),
+            layers=q.network.layers,
+            summed_bits=q.driven.bits if q.form == "current" else 0,
             state_latency=state_latency(q),
         )
 
@@ -104,7 +112,7 @@ class Shape:
     def schedule(self, tiling: Tiling, form: LaneForm) -> Schedule:
         """The timetable of a core of that tiling."""
         latency = sum_latency(form, tiling.cols, self.acc_bits) + self.state_latency
-        return Schedule(self.units, self.inputs, self.outputs, tiling, latency)
+        return Schedule(self.units, self.inputs, self.outputs, tiling, latency, self.layers)
 
 
 @dataclass(frozen=True)
@@ -256,7 +264,7 @@ def _tilings(shape: Shape, board: Board, form: LaneForm, sequences: int) -> Iter
         slots = -(-shape.cols // cols)
         for drains in (d for d in range(1, cols + 1) if cols % d == 0):
             for rows in range(1, min(shape.rows, most // cols) + 1):
-                if rows % drains == 0 or rows == shape.rows:
+                if rows % drains == 0 or (rows == shape.rows and not shape.layers):
                     tile_cycles = max(slots, -(-rows // drains), 3)
                     yield -(-shape.rows // rows) * tile_cycles, Tiling(rows, cols, drains, sequences)
 
@@ -288,7 +296,7 @@ def _message(shape: Shape, board: Board, short: str, given: Tiling | None, form:
         if (most := next((t for t in fewer if shortage(shape, board, t, kind) is None), None)) is not None:
             hints.append(f"{most} lanes fit")
     else:
-        if units := _largest(board, lambda n: replace(shape, units=n), form):
+        if units := _largest(board, lambda n: replace(shape, units=n, layers=()), form):
             hints.append(f"{units} units fit at these word lengths")
         for bits in range(shape.weight_bits - 1, 3, -1):
             less = replace(shape, weight_bits=bits, acc_bits=max(4, shape.acc_bits - shape.weight_bits + bits))

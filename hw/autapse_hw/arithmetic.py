@@ -33,6 +33,37 @@ def rounding_increment(value: Value, shift: int) -> Value:
     return half & (~value[-1] | value[: shift - 1].any()) if shift > 1 else half & ~value[-1]
 
 
+def rounded_magnitude(m: Module, total: Value, shift: int, near: int) -> tuple[Value, Value]:
+    """Magnitude and sign of the signed `total` over ``2**shift``, rounded ties away from zero, two cycles later.
+
+    The magnitude has near + 1 bits: one that `near` bits do not hold is only known to be so large.
+    """
+    # |total| rounded is (above ^ sign) + increment, where `above` are the bits that stay, and where the increment
+    # holds both the rounding and the negation. What lies beyond the activation's limit needs no exact magnitude,
+    # only one that is beyond it too: so the sum is as short as the limit, and a bit above it says far out.
+    sign, above = total[-1], total
+    increment: Value = sign
+    if shift > 0:
+        half, below = total[shift - 1], total[: shift - 1].any()
+        increment = Mux(sign, ~half | ~below, half)
+        above = total[shift:]
+    above = extended(above, near)
+    above_near, sign_late, far, increment_late = Signal(near), Signal(), Signal(), Signal()
+    left = max(0, -shift)  # then there are no bits to round, and the magnitude gets zeros below
+    m.d.sync += [
+        above_near.eq(above[:near] ^ sign.replicate(near)),
+        far.eq((above[max(0, near - left) :] ^ sign.replicate(len(above) - max(0, near - left))).any()),
+        sign_late.eq(sign),
+        increment_late.eq(increment),
+    ]
+    magnitude, negative = Signal(near + 1), Signal()
+    m.d.sync += [
+        magnitude.eq(((above_near + increment_late).shift_left(left))[: near + 1] | Mux(far, 1 << near, 0)),
+        negative.eq(sign_late),
+    ]
+    return magnitude, negative
+
+
 def saturate(value: Value, max_code: int) -> Value:
     """The signed `value` limited to ±max_code, in the bits of max_code and a sign."""
     bits = max_code.bit_length() + 1

@@ -11,7 +11,7 @@ from autapse_hw.drain import Drain
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
 from autapse_hw.memories import LATENCY, Rom
 from autapse_hw.outputs import OutputBuffer
-from autapse_hw.schedule import BROADCAST, Schedule
+from autapse_hw.schedule import BROADCAST, Schedule, first_activation
 from autapse_hw.sequencer import Sequencer
 from autapse_hw.state import StateStore
 from autapse_hw.tiling import Tiling
@@ -169,6 +169,8 @@ class _Engine(wiring.Component):
             sequencer.readout_room.eq(outputs.room),
             outputs.begin.eq(sequencer.begin_readout),
         ]
+        if s.layers:
+            m.d.comb += store.layer.eq(sequencer.layer)
 
         m.d.comb += [
             weights.addr.eq(delayed(m, sequencer.weight, BROADCAST)),
@@ -190,11 +192,13 @@ class _Engine(wiring.Component):
             outputs.z_valid.eq(drain.z_valid),
         ]
         for a in range(t.drains):
-            m.submodules[f"activation_{a}"] = activation = ActivationUnit(q.activation, drain.magnitude_bits, memory)
+            m.submodules[f"activation_{a}"] = activation = ActivationUnit(
+                first_activation(q), drain.magnitude_bits, memory
+            )
             m.d.comb += [
                 activation.magnitude.eq(drain.magnitude.word_select(a, drain.magnitude_bits)),
                 activation.negative.eq(drain.negative[a]),
-                store.y.word_select(a, q.activation.out.bits).eq(activation.y),
+                store.y.word_select(a, q.driven.bits).eq(activation.y),
                 store.y_next[a].eq(delayed_flag(m, drain.h_valid[a], activation.latency - 1)),
             ]
         wiring.connect(m, wiring.flipped(self.i), store.i)

@@ -1,14 +1,17 @@
 """The drains: the sums of a tile leave the lanes together and pass, a group in a cycle, through bias and rounding."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed, delayed_flag, extended
+from autapse_hw.arithmetic import delayed, delayed_flag, rounded_magnitude
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import Rom
-from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule
+from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule, first_activation
 from autapse_hw.weights import bias_words
 
 
@@ -41,7 +44,8 @@ class Drain(wiring.Component):
     z : Out(A * acc_bits), z_valid : Out(A)
         Readouts, by drain: a cycle after the last segment of their sums was at the head.
     magnitude : Out(A * magnitude_bits), negative : Out(A), h_valid : Out(A)
-        Pre-activations, rounded to the activation's input code: HEAD_TO_MAGNITUDE cycles after the head.
+        Pre-activations, rounded to the activation's input code: HEAD_TO_MAGNITUDE cycles after the head. In the current
+        form their magnitudes are exact, otherwise only up to the activation's limit.
     """
 
     sums: Signal
@@ -61,7 +65,7 @@ class Drain(wiring.Component):
         self._q, self._schedule, self._segments = q, schedule, segments
         drains, groups = schedule.tiling.drains, schedule.tiles * schedule.groups
         self.acc_bits = q.formats.acc_bits
-        self.magnitude_bits = q.activation.limit.bit_length() + 1
+        self.magnitude_bits = first_activation(q).limit.bit_length() + 1
         self._biases = Rom(drains * self.acc_bits, groups, bias_words(q, schedule), memory)
         self.lead = self._biases.latency
         super().__init__(
@@ -109,20 +113,31 @@ class Drain(wiring.Component):
         drains, skew = s.tiling.drains, self._segments - 1
         magnitude, negative, z = [], [], []
         for a in range(drains):
-            readouts, rows = (max(0, -(-(n - a) // drains)) for n in (s.outputs, s.rows))
+            readouts = max(0, -(-(s.outputs - a) // drains))
             is_readout, is_unit = Signal(name=f"is_readout_{a}"), Signal(name=f"is_unit_{a}")
             m.d.comb += [
                 is_readout.eq(turning & counts & emits & (group < readouts)),
-                is_unit.eq(turning & counts & step & (group >= readouts) & (group < rows)),
+                is_unit.eq(reduce(or_, self._units(turning & counts & step, group, a))),
                 self.z_valid[a].eq(delayed_flag(m, is_readout, 1 + skew)),
                 self.h_valid[a].eq(delayed_flag(m, is_unit, skew + HEAD_TO_MAGNITUDE)),
             ]
             total = self._total(m, a, load, turning)
             z.append(total)
-            for values, value in zip((magnitude, negative), self._rounded(m, total), strict=True):
+            rounded = rounded_magnitude(m, total, self._q.pre_shift, self.magnitude_bits - 1)
+            for values, value in zip((magnitude, negative), rounded, strict=True):
                 values.append(value)
         m.d.comb += [self.z.eq(Cat(z)), self.magnitude.eq(Cat(magnitude)), self.negative.eq(Cat(negative))]
         return m
+
+    def _units(self, valid: Value, group: Value, a: int) -> list[Value]:
+        """By layer, whether `valid` is high and a group has a unit of this drain."""
+        s, drains = self._schedule, self._schedule.tiling.drains
+        found = []
+        for span, place in zip(s.spans, s.places, strict=True):
+            ends = place.start + max(0, s.outputs - span.start), place.stop
+            first, last = (max(0, -(-(at - a) // drains)) for at in ends)
+            found.append(valid & (group >= first) & (group < last))
+        return found
 
     def _total(self, m: Module, a: int, load: Value, turning: Value) -> Value:
         """Chain, ring, and the row's sum with its bias, all segments together: a cycle behind the last of them."""
@@ -156,31 +171,3 @@ class Drain(wiring.Component):
             load, turning = delayed_flag(m, load, 1), delayed_flag(m, turning, 1)
             at += bits
         return Cat(*pieces).as_signed()
-
-    def _rounded(self, m: Module, total: Value) -> tuple[Value, Value]:
-        """Magnitude and sign, rounded to the activation's input code, ties away from zero: two cycles later."""
-        # |total| rounded is (above ^ sign) + increment, where `above` are the bits that stay, and where the increment
-        # holds both the rounding and the negation. What lies beyond the activation's limit needs no exact magnitude,
-        # only one that is beyond it too: so the sum is as short as the limit, and a bit above it says far out.
-        shift, near = self._q.pre_shift, self.magnitude_bits - 1
-        sign, above = total[-1], total
-        increment: Value = sign
-        if shift > 0:
-            half, below = total[shift - 1], total[: shift - 1].any()
-            increment = Mux(sign, ~half | ~below, half)
-            above = total[shift:]
-        above = extended(above, near)
-        above_near, sign_late, far, increment_late = Signal(near), Signal(), Signal(), Signal()
-        left = max(0, -shift)  # then there are no bits to round, and the magnitude gets zeros below
-        m.d.sync += [
-            above_near.eq(above[:near] ^ sign.replicate(near)),
-            far.eq((above[max(0, near - left) :] ^ sign.replicate(len(above) - max(0, near - left))).any()),
-            sign_late.eq(sign),
-            increment_late.eq(increment),
-        ]
-        magnitude, negative = Signal(near + 1), Signal()
-        m.d.sync += [
-            magnitude.eq(((above_near + increment_late).shift_left(left))[: near + 1] | Mux(far, 1 << near, 0)),
-            negative.eq(sign_late),
-        ]
-        return magnitude, negative

@@ -7,9 +7,10 @@ from amaranth.lib.wiring import In, Out
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import successor, symmetric
 from autapse_hw.memories import Rom
-from autapse_hw.schedule import Schedule
+from autapse_hw.schedule import Schedule, multiplied_latency
 
-#: Cycles after the last element until it has passed through the pipelines that lead to the memories.
+#: Cycles after the last element until it has passed through the pipelines that lead to the memories, but for those of
+#: an activation.
 _SETTLE = 12
 
 
@@ -57,7 +58,7 @@ class Loader(wiring.Component):
         m = Module()
         unit, sequence = Signal(range(q.units)), Signal(range(t.sequences))
         drain = Signal(range(t.drains), init=q.outputs % t.drains)
-        settle = max(_SETTLE, self._schedule.groups + 4)
+        settle = max(_SETTLE, self._schedule.groups + 4, multiplied_latency(q) + 4)
         due, filled, wait = Signal(), Signal(), Signal(range(settle))
         take, last_unit, last_sequence = Signal(), Signal(init=q.units == 1), Signal(init=t.sequences == 1)
         m.d.comb += [

@@ -7,7 +7,9 @@ from the same object.
 from dataclasses import dataclass
 from functools import cached_property
 
-from autapse.activation import Activation
+import numpy as np
+
+from autapse.activation import Activation, design
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
@@ -21,7 +23,8 @@ SUM_TO_HEAD = 1
 #: From the head of the drain: sum with bias, rounding increment, magnitude; and one cycle for each segment of the sums
 #: beyond the first.
 HEAD_TO_MAGNITUDE = 3
-#: The rounding of a leaky state with guard bits to the multiplied one: rounding, saturation.
+#: The rounding of a kept state: to the multiplied one, by guard bits, rounding and saturation; or, in the current form,
+#: to the magnitude that the activation takes.
 GUARD_LATENCY = 2
 
 
@@ -35,9 +38,24 @@ def activation_latency(activation: Activation) -> int:
     return 5 + product if activation.segments.degree == 1 else 6 + 2 * product
 
 
+def first_activation(q: QuantizedNetwork) -> Activation:
+    """What a rounded sum passes first: the activation, or, in the current form, the identity, which restores its sign.
+
+    The current form has its activation behind the leaky update.
+    """
+    return q.activation if q.form == "rate" else design("identity", q.driven.frac, q.driven)
+
+
 def leak_latency(q: QuantizedNetwork) -> int:
     """Cycles of the leaky update: products, sum, rounding increment, rounding, saturation."""
-    return multiply_latency(max(q.formats.state.bits, q.activation.out.bits)) + 4
+    return multiply_latency(max(q.formats.state.bits, q.driven.bits)) + 4
+
+
+def multiplied_latency(q: QuantizedNetwork) -> int:
+    """Cycles from a kept state to the multiplied one: its rounding, and, in the current form, the activation."""
+    if q.form == "current":
+        return GUARD_LATENCY + activation_latency(q.activation)
+    return GUARD_LATENCY if q.leaky and q.formats.guard else 0
 
 
 def sum_latency(form: LaneForm, cols: int, acc_bits: int) -> int:
@@ -48,8 +66,8 @@ def sum_latency(form: LaneForm, cols: int, acc_bits: int) -> int:
 
 def state_latency(q: QuantizedNetwork) -> int:
     """Cycles from a magnitude until the new state can be issued as an operand."""
-    leak = leak_latency(q) + (GUARD_LATENCY if q.formats.guard else 0) if q.leaky else 0
-    return activation_latency(q.activation) + leak + 1
+    leak = leak_latency(q) + multiplied_latency(q) if q.leaky else 0
+    return activation_latency(first_activation(q)) + leak + 1
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,9 @@ class Schedule:
         Lanes, drains, sequences.
     latency
         Cycles from issuing the last slot of a tile until the state of its first row can be issued as an operand.
+    layers
+        Units of each layer of a stack. A layer begins with a tile of its own, once the states of the layer before it
+        are there: it reads those of earlier layers from the page that the step writes.
     """
 
     units: int
@@ -77,6 +98,7 @@ class Schedule:
     outputs: int
     tiling: Tiling
     latency: int
+    layers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         t = self.tiling
@@ -94,7 +116,7 @@ class Schedule:
         """The schedule of `q` on so many lanes of that form."""
         form, tiling = get_form(form), Tiling.of(tiling)
         latency = sum_latency(form, tiling.cols, q.formats.acc_bits) + state_latency(q)
-        return cls(q.units, q.inputs, q.outputs, tiling, latency)
+        return cls(q.units, q.inputs, q.outputs, tiling, latency, q.network.layers)
 
     @property
     def rows(self) -> int:
@@ -106,10 +128,53 @@ class Schedule:
         """Products in a sum: inputs + units."""
         return self.inputs + self.units
 
+    @cached_property
+    def spans(self) -> tuple[range, ...]:
+        """The rows of each layer; the readout's belong to the first."""
+        ends = np.cumsum(self.layers or (self.units,)).tolist()
+        return tuple(
+            range(start and self.outputs + start, self.outputs + end)
+            for start, end in zip([0, *ends], ends, strict=False)
+        )
+
+    @cached_property
+    def places(self) -> tuple[range, ...]:
+        """Where the rows of each layer lie in the tiles, one after another: from a tile's begin, by the same drain."""
+        t, found, end = self.tiling, [], 0
+        for span in self.spans:
+            begin = -(-end // t.rows) * t.rows + span.start % t.drains
+            end = begin + len(span)
+            found.append(range(begin, end))
+        return tuple(found)
+
     @property
     def tiles(self) -> int:
-        """Groups of rows: ceil(rows / tiling.rows)."""
-        return -(-self.rows // self.tiling.rows)
+        """Groups of rows: ceil(rows / tiling.rows), or more where a layer leaves its last one unfilled."""
+        return -(-self.places[-1].stop // self.tiling.rows)
+
+    @cached_property
+    def gaps(self) -> tuple[int, ...]:
+        """Cycles that each layer but the first waits for the states of the one before it."""
+        gaps: list[int] = []
+        for span, place, following in zip(self.spans, self.places, self.places[1:], strict=False):
+            begin = following.start // self.tiling.rows * self.tile_cycles
+            needed = [
+                self._ready(at, 0) - (self.inputs + row - self.outputs) // self.tiling.cols
+                for row, at in zip(span, place, strict=True)
+                if row >= self.outputs
+            ]
+            gaps.append(max(0, max(needed) - begin))
+        return tuple(gaps)
+
+    def _ready(self, place: int, waited: int) -> int:
+        """The cycle of a step in which the state of a row can be issued, `waited` gaps before its tile being in it."""
+        tile, at = divmod(place, self.tiling.rows)
+        return tile * self.tile_cycles + waited + self.slots - 1 + self.latency + at // self.tiling.drains
+
+    @property
+    def busy_cycles(self) -> int:
+        """Cycles of a step without `stall`: of all tiles, and of the waits between layers."""
+        return self.tiles * self.tile_cycles + sum(self.gaps)
 
     @property
     def slots(self) -> int:
@@ -137,12 +202,14 @@ class Schedule:
         Unit j leaves the drain with its row, ``outputs + j``, and is needed with its column, ``inputs + j``.
         """
         # The last units decide: a tile takes no less than its drain, and a drain no less than it takes to issue as many
-        # columns, but for the rounding of both.
-        t, worst = self.tiling, 0
-        last = max(self.outputs, (self.tiles - 1) * t.rows, self.rows - t.cols - t.drains)
-        for row in {*range(last, self.rows), max(self.outputs, (self.tiles - 1) * t.rows)}:
-            tile, at = divmod(row, t.rows)
-            ready = (tile - self.tiles) * self.tile_cycles + self.slots - 1 + self.latency + at // t.drains
+        # columns, but for the rounding of both. Those of earlier layers are there before the last layer begins.
+        t, span, place = self.tiling, self.spans[-1], self.places[-1]
+        first = max(self.outputs, span.start)
+        tile = span.start + (self.tiles - 1) * t.rows - place.start  # its first row, or one before the layer
+        last = max(first, tile, self.rows - t.cols - t.drains)
+        worst = 0
+        for row in {*range(last, self.rows), max(first, tile)}:
+            ready = self._ready(place.start + row - span.start, sum(self.gaps)) - self.busy_cycles
             worst = max(worst, ready - (self.inputs + row - self.outputs) // t.cols)
         return worst
 
@@ -152,26 +219,32 @@ class Schedule:
 
         An input is written into the operand memories in a cycle in which no state is.
         """
-        t = self.tiling
-        first, last = (row // t.rows * self.groups + row % t.rows // t.drains for row in (self.outputs, self.rows - 1))
-        return max(0, last + 1 - first + self.inputs - self.tiles * self.tile_cycles)
+        writing = 0
+        for span, place in zip(self.spans, self.places, strict=True):
+            begin = place.start + max(self.outputs - span.start, 0)
+            first, last = (
+                at // self.tiling.rows * self.groups + at % self.tiling.rows // self.tiling.drains
+                for at in (begin, place.stop - 1)
+            )
+            writing += last + 1 - first
+        return max(0, writing + self.inputs - self.busy_cycles)
 
     @cached_property
     def stall(self) -> int:
         """Cycles that each step waits: for the state of the same sequence, or for its inputs."""
-        sequences, busy = self.tiling.sequences, self.tiles * self.tile_cycles
+        sequences, busy = self.tiling.sequences, self.busy_cycles
         return max(self.input_stall, -(-(self.flush_stall - (sequences - 1) * busy) // sequences))
 
     @property
     def filling_sequences(self) -> int:
         """The fewest sequences that hide the waits for states behind each other: `stall` is then `input_stall`."""
-        busy = self.tiles * self.tile_cycles
+        busy = self.busy_cycles
         return max(1, -(-(self.flush_stall + busy) // (self.input_stall + busy)))
 
     @property
     def cycles_per_step(self) -> int:
-        """Cycles from step to step, of whichever sequence, while inputs wait: ``tiles * tile_cycles + stall``."""
-        return self.tiles * self.tile_cycles + self.stall
+        """Cycles from step to step, of whichever sequence, while inputs wait: `busy_cycles` and `stall`."""
+        return self.busy_cycles + self.stall
 
     @property
     def readout_tiles(self) -> int:

@@ -1,6 +1,6 @@
 """The sequencer: which weights and which operands are read in each cycle, and when a pass may begin."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -36,6 +36,8 @@ class Sequencer(wiring.Component):
         By page, a strobe: the inputs have been read for the last time.
     begin_readout : Out(1)
         Strobe: a pass that emits a readout begins.
+    layer : Out(range(layers))
+        Of the tile; only of a stack.
     next_page : Out(range(pages))
         Page of the next step.
     peek : In(1), peek_slot, peek_page : In
@@ -58,6 +60,7 @@ class Sequencer(wiring.Component):
     emits: Signal
     inputs_done: Signal
     begin_readout: Signal
+    layer: Signal
     next_page: Signal
     peek: Signal
     peek_slot: Signal
@@ -83,6 +86,7 @@ class Sequencer(wiring.Component):
                 "emits": Out(1),
                 "inputs_done": Out(pages),
                 "begin_readout": Out(1),
+                **({"layer": Out(range(len(s.layers)))} if s.layers else {}),
                 "next_page": Out(range(pages)),
                 "peek": In(1),
                 "peek_slot": In(range(s.slots)),
@@ -100,7 +104,7 @@ class Sequencer(wiring.Component):
         m = Module()
         idle, flush = Signal(init=1), Signal()
         # These are set whenever a pass begins, and need no reset of their own.
-        cycle = Signal(range(s.tile_cycles + s.stall), reset_less=True)
+        cycle = Signal(range(s.tile_cycles + max(s.stall, *s.gaps, 0)), reset_less=True)
         tile, final_tile = Signal(range(s.tiles), reset_less=True), Signal(reset_less=True)
         slot, weight, page, emits = (
             Signal.like(port, reset_less=True) for port in (self.slot, self.weight, self.page, self.emits)
@@ -126,6 +130,7 @@ class Sequencer(wiring.Component):
         before_final, only_tile = Signal(), Signal()
         m.d.comb += only_tile.eq(Mux(go_flush, s.readout_tiles == 1, s.tiles == 1))
         m.d.sync += before_final.eq(tile + 1 == Mux(flush, s.readout_tiles - 1, s.tiles - 1))  # a tile has 3 cycles
+        within = self._layers(m, go, go_step, tile_end, pass_end, tile, flush)
         will_be_free, inputs_wait = Signal(), Signal()
         m.d.comb += [
             will_be_free.eq(self.start & ((before_end & final_tile) | ((idle | pass_end) & ~go))),
@@ -134,7 +139,7 @@ class Sequencer(wiring.Component):
         m.d.sync += [
             go_step.eq(will_be_free & inputs_wait & (self.readout_room | ~all_owed)),
             go_flush.eq(will_be_free & ~inputs_wait & owed & settled & self.readout_room),
-            before_end.eq(cycle == Mux(final_tile & ~flush, s.tile_cycles + s.stall - 3, s.tile_cycles - 3)),
+            before_end.eq(cycle == Mux(final_tile & ~flush, s.tile_cycles + s.stall - 3, within)),
             tile_end.eq(before_end),
             pass_end.eq(before_end & final_tile),
             cycle.eq(cycle + 1),
@@ -173,6 +178,34 @@ class Sequencer(wiring.Component):
         done = ~flush & final_tile & self.issue & (slot == final_read)
         m.d.comb += self.inputs_done.eq(Cat(done & (page == k) for k in range(len(self.inputs_done))))
         return m
+
+    def _layers(
+        self, m: Module, go: Signal, go_step: Signal, tile_end: Signal, pass_end: Signal, tile: Signal, flush: Signal
+    ) -> Value | int:
+        """Keep `layer`; gives the cycle, three before its end, of a tile before a pass's last.
+
+        The last tile of a layer takes longer: until the next layer can begin. Whether a tile is one is found while the
+        tile before it runs.
+        """
+        s = self._schedule
+        within: Value | int = s.tile_cycles - 3
+        ends = []
+        for k, gap in enumerate(s.gaps):
+            final = s.places[k + 1].start // s.tiling.rows - 1
+            before, end = (
+                Signal(reset_less=True, name=f"{name}_{k}") for name in ("before_end_of_layer", "end_of_layer")
+            )
+            m.d.sync += before.eq((tile + 1 == final) & ~flush)
+            with m.If(tile_end):
+                m.d.sync += end.eq(before)
+            with m.If(go):
+                m.d.sync += end.eq(go_step if final == 0 else 0)
+            within = Mux(end, s.tile_cycles + gap - 3, within)
+            ends.append(end)
+        if ends:
+            with m.If(tile_end):
+                m.d.sync += self.layer.eq(Mux(pass_end, 0, self.layer + Cat(ends).any()))
+        return within
 
     def _owed(
         self, m: Module, go_step: Signal, go_flush: Signal, idle: Signal

@@ -6,11 +6,20 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.arithmetic import delayed_flag, registered, saturate, shift_round, successor, symmetric
+from autapse_hw.activation import ActivationUnit
+from autapse_hw.arithmetic import (
+    delayed_flag,
+    registered,
+    rounded_magnitude,
+    saturate,
+    shift_round,
+    successor,
+    symmetric,
+)
 from autapse_hw.buffers import SkidBuffer
 from autapse_hw.loader import Loader
 from autapse_hw.memories import Ram
-from autapse_hw.schedule import GUARD_LATENCY, Schedule
+from autapse_hw.schedule import GUARD_LATENCY, Schedule, multiplied_latency
 from autapse_hw.state_reader import StateReader
 from autapse_hw.update import LeakyUpdate
 
@@ -29,10 +38,11 @@ class StateStore(wiring.Component):
         Inputs, M to a step, the sequences in turn.
     inputs_ready : Out(pages), inputs_done : In(pages)
         By page: the inputs of a step are complete; strobe: they may be overwritten.
-    slot, page : In, operands : Out(C * operand_bits)
-        Read the operands of a slot, as much later as the memory takes.
-    y : In(drains * activation bits), y_next : In(drains)
-        Activation results; the flags come one cycle before them.
+    slot, page, layer : In, operands : Out(C * operand_bits)
+        Read the operands of a slot, as much later as the memory takes: from that page, or, the states of layers before
+        `layer`, from the page that is written. Only a stack has layers.
+    y : In(drains * driven bits), y_next : In(drains)
+        Activation results, or, in the current form, rounded sums; the flags come one cycle before them.
     given, initial, loaded, prime
         As in :class:`~autapse_hw.loader.Loader`.
     next_page : In
@@ -50,6 +60,7 @@ class StateStore(wiring.Component):
     inputs_done: Signal
     slot: Signal
     page: Signal
+    layer: Signal
     operands: Signal
     y: Signal
     y_next: Signal
@@ -77,8 +88,9 @@ class StateStore(wiring.Component):
                 "inputs_done": In(pages),
                 "slot": In(range(schedule.slots)),
                 "page": In(range(pages)),
+                **({"layer": In(range(len(schedule.layers)))} if schedule.layers else {}),
                 "operands": Out(t.cols * f.operand_bits),
-                "y": In(t.drains * q.activation.out.bits),
+                "y": In(t.drains * q.driven.bits),
                 "y_next": In(t.drains),
                 "given": In(1),
                 "initial": In(stream.Signature(signed(f.state.bits))),
@@ -107,7 +119,7 @@ class StateStore(wiring.Component):
         for b, bank in enumerate(banks):
             m.submodules[f"bank_{b}"] = bank
             m.d.comb += [
-                bank.addr.eq(Cat(self.slot, self.page)),
+                bank.addr.eq(Cat(self.slot, self._page(m, b))),
                 self.operands.word_select(b, f.operand_bits).eq(bank.data),
             ]
 
@@ -135,6 +147,22 @@ class StateStore(wiring.Component):
             ]
         return m
 
+    def _page(self, m: Module, bank: int) -> Value:
+        """The page that a memory is read from: behind the first layer, states of earlier layers are those of this step.
+
+        They lie where the step before has read, in the page before this one in turn.
+        """
+        s, inputs, columns = self._schedule, self._q.inputs, self._schedule.tiling.cols
+        if not s.layers:
+            return self.page
+        written = Signal.like(self.page, reset_less=True, name=f"written_{bank}")  # the page rests for a whole tile
+        m.d.sync += written.eq(Mux(self.page == 0, self._pages - 1, self.page - 1))
+        new: Value = Const(0, 1)
+        for layer, span in enumerate(s.spans[1:], 1):
+            first, last = (-(-(at - bank) // columns) for at in (inputs, inputs + span.start - s.outputs))
+            new = new | ((self.layer == layer) & (self.slot >= first) & (self.slot < last))
+        return Mux(new, written, self.page)
+
     def _drain_of(self, bank: int) -> int:
         """The drain whose units have their operands there."""
         return (bank - self._q.inputs + self._q.outputs) % self._schedule.tiling.drains
@@ -144,7 +172,7 @@ class StateStore(wiring.Component):
         value, address."""
         q, f, t = self._q, self._q.formats, self._schedule.tiling
         units = self._schedule.units_of(a)
-        y = self.y.word_select(a, q.activation.out.bits).as_signed()
+        y = self.y.word_select(a, q.driven.bits).as_signed()
         if not units:
             return (Const(0, 1),) * 5
         if q.leaky:
@@ -172,7 +200,7 @@ class StateStore(wiring.Component):
         return soon, valid, phase, h.shift_left(f.h_shift), Cat(slot, page)
 
     def _leaky(self, m: Module, a: int, y: Value, loader: Loader, reader: StateReader) -> tuple[Value, ...]:
-        """h = the kept state, rounded by the guard bits; valid in the next cycle, valid."""
+        """h = the kept state, rounded by the guard bits, or its activation; valid in the next cycle, valid."""
         q, f, t = self._q, self._q.formats, self._schedule.tiling
         m.submodules[f"update_{a}"] = update = LeakyUpdate(q, self._schedule.units_of(a), t.sequences)
         m.d.comb += [
@@ -186,11 +214,22 @@ class StateStore(wiring.Component):
         ]
         with m.If(reader.drain == a):
             m.d.comb += reader.value.eq(update.value)
+        if q.form == "current":
+            return self._activated(m, a, update)
         if not f.guard:
             return update.state, update.soon, update.written
         rounded = registered(m, shift_round(update.state, f.guard))
         soon = delayed_flag(m, update.written, GUARD_LATENCY - 1)
         return registered(m, saturate(rounded, f.h.max_code)), soon, delayed_flag(m, soon, 1)
+
+    def _activated(self, m: Module, a: int, update: LeakyUpdate) -> tuple[Value, ...]:
+        """The same in the current form: h = the activation of the kept state."""
+        q, near = self._q, self._q.activation.limit.bit_length()
+        magnitude, negative = rounded_magnitude(m, update.state, q.formats.guard, near)
+        m.submodules[f"rate_{a}"] = rate = ActivationUnit(q.activation, near + 1, self._memory)
+        m.d.comb += [rate.magnitude.eq(magnitude), rate.negative.eq(negative)]
+        soon = delayed_flag(m, update.written, multiplied_latency(q) - 1)
+        return rate.y, soon, delayed_flag(m, soon, 1)
 
     def _inputs(self, m: Module, soon: Value, slot_bits: int) -> tuple[Value, list[Value], Value]:
         """The stream of inputs, which wait when a state is `soon` written: value, which memory takes it, address."""

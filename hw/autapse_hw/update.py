@@ -1,4 +1,4 @@
-"""The leaky update: decay times old state plus gain times activation, in the drain's pipeline."""
+"""The leaky update: decay times old state plus gain times what drives it, in the drain's pipeline."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
@@ -37,8 +37,8 @@ class LeakyUpdate(wiring.Component):
 
     Members
     -------
-    y : In(signed(activation bits))
-        The activation's result for the next unit in order.
+    y : In(signed(driven bits))
+        The activation's result for the next unit in order, or, in the current form, its rounded sum.
     valid : In(1)
         `y` comes in the *next* cycle: this one reads the unit's old state, decay and gain.
     load, load_value : In(1), In(signed(state bits))
@@ -67,7 +67,7 @@ class LeakyUpdate(wiring.Component):
         bits = q.formats.state.bits
         super().__init__(
             {
-                "y": In(signed(q.activation.out.bits)),
+                "y": In(signed(q.driven.bits)),
                 "valid": In(1),
                 "load": In(1),
                 "load_value": In(signed(bits)),

@@ -20,14 +20,19 @@ def bias(q: QuantizedNetwork) -> IntArray:
     return np.concatenate([q.b_out, q.b])
 
 
+def placed(s: Schedule) -> IntArray:
+    """Where each row lies in the tiles."""
+    return np.concatenate(s.places)
+
+
 def weight_words(q: QuantizedNetwork, s: Schedule) -> list[int]:
     """The weight memory: word ``tile * slots + slot`` holds the weights of all lanes, row by row, lowest first.
 
-    Rows and columns beyond the last are zero.
+    Rows and columns beyond the last are zero, and so are rows between two layers.
     """
     t = s.tiling
     padded = np.zeros((s.tiles * t.rows, s.slots * t.cols), np.int64)
-    padded[: s.rows, : s.cols] = matrix(q)
+    padded[placed(s), : s.cols] = matrix(q)
     words = padded.reshape(s.tiles, t.rows, s.slots, t.cols).transpose(0, 2, 1, 3).reshape(s.tiles * s.slots, -1)
     return [packed(word, q.formats.W.bits) for word in words]
 
@@ -37,7 +42,7 @@ def bias_words(q: QuantizedNetwork, s: Schedule) -> list[int]:
     t = s.tiling
     padded = np.zeros((s.tiles, s.groups * t.drains), np.int64)
     rows = np.zeros(s.tiles * t.rows, np.int64)
-    rows[: s.rows] = -bias(q)
+    rows[placed(s)] = -bias(q)
     padded[:, : t.rows] = rows.reshape(s.tiles, t.rows)
     return [packed(word, q.formats.acc_bits) for word in padded.reshape(-1, t.drains)]
 

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from autapse.fixed import FloatArray
 from autapse.network import ACTIVATIONS
-from autapse.quantize import BOUNDED, leaky_reach
 from autapse.quantized import QuantizedNetwork
+from autapse.state_formats import BOUNDED, leaky_reach
 from autapse.tangent import STEEPEST
+from autapse.update import require_rate_form
 
 _EPS = 2.0**-52  # of the float network's own arithmetic
 _FAR = 1 << 40  # an input code that is beyond every activation's limit
@@ -141,8 +142,12 @@ class ErrorBounds:
 
 
 def error_bounds(q: QuantizedNetwork) -> ErrorBounds:
-    """The bounds of `q` against the float network that it was made from."""
+    """The bounds of `q` against the float network that it was made from.
+
+    Raises ValueError for the current form, and for a stack of layers.
+    """
     net, f = q.network, q.formats
+    require_rate_form(net, "a bound of the error")
     slope = STEEPEST[net.activation]
     decay, driven = np.diag(net.d), net.g[:, None] * net.W
     linear = net.activation == "identity"  # whose slope is known

@@ -26,10 +26,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Array = NDArray[Any]
-#: Table of the codes from -top to top, or an empty one; scale of the rounding; low, top.
+#: Table of the codes from -top to top, or an empty one; scale of the rounding before it; low, top.
 Activation = tuple[Array, Any, Any, Any]
-#: d and g, empty for a plain update; for the kept and the multiplied state, scales of the rounding and largest codes.
-Leak = tuple[Array, Array, float, float, float, float]
+#: d and g, empty for a plain update; for the kept and the multiplied state, scales of the rounding and largest codes;
+#: for the current form, whose activation is of the kept state, the scale of the rounding of the sums, else 0.
+Leak = tuple[Array, Array, float, float, float, float, float]
 
 
 def _compile(function: Callable[P, R]) -> Callable[P, R]:
@@ -47,17 +48,20 @@ class CompiledKernel(Kernel):
         rows, columns = self.weights.shape
         self.columns = np.zeros((-(-columns // _UNROLLED) * _UNROLLED, -(-rows // _ALIGNED) * _ALIGNED), self.dtype)
         self.columns[:columns, :rows] = self.weights.T
+        self.ends = np.array([part.stop for part in self.parts])
         self.index = np.int32
         low, top = (self.low, self.top) if self.table is None else (-self.limit, self.limit)
         # Results in 16 bits keep more of a large table in the cache; those of a small one are read faster in 32.
         code = np.int16 if self.dtype is np.float64 and q.activation.out.bits <= 16 else np.int32
         table = np.zeros(0, code) if self.table is None else self.table.astype(code)
-        self.activation = (table, self.scale, low, top)
+        scale = np.float64(self.guard_scale) if self.current else self.scale
+        self.activation = (table, scale, low, top)
         none = np.zeros(0)
-        self.leak = (none, none, 1.0, 1.0, 0.0, 0.0)
+        self.leak = (none, none, 1.0, 1.0, 0.0, 0.0, 0.0)
         if self.formats.leak is not None:
             tops = float(self.formats.state.max_code), float(self.formats.h.max_code)
-            self.leak = (self.d, self.g, self.leak_scale, self.guard_scale, *tops)
+            sums = float(self.scale) if self.current else 0.0
+            self.leak = (self.d, self.g, self.leak_scale, self.guard_scale, *tops, sums)
 
     def run(self, x: IntArray, kept: IntArray, z: IntArray, h: IntArray | None) -> None:
         """See :meth:`autapse.kernel.Kernel.run`."""
@@ -67,14 +71,24 @@ class CompiledKernel(Kernel):
         # One type for each argument, read-only or not, narrow or not: or numba would compile again.
         codes = np.array(x, dtype=np.int64, order="C")
         states = np.empty((len(x), 0, self.units), np.int64) if h is None else h
-        _sequences(codes, kept, z, states, self.columns, self.activation, self.leak)
+        _sequences(codes, kept, z, states, self.columns, self.ends, self.activation, self.leak)
 
     def _update(
-        self, sums: NDArray[Any], new: NDArray[Any], wide: NDArray[np.float64] | None, index: NDArray[Any]
+        self,
+        sums: NDArray[Any],
+        new: NDArray[Any],
+        wide: NDArray[np.float64] | None,
+        index: NDArray[Any],
+        part: slice,
     ) -> None:
+        leak = self.leak if wide is None else (self.d[part], self.g[part], *self.leak[2:])
+        if wide is not None and self.current:
+            _drive_rows(sums, wide, leak)
+            _activate_rows(wide, new, index, self.activation)
+            return
         _activate_rows(sums, new if wide is None else sums, index, self.activation)
         if wide is not None:
-            _leak_rows(sums, wide, new, self.leak)
+            _leak_rows(sums, wide, new, leak)
 
 
 @_compile
@@ -110,7 +124,7 @@ def _activate_rows(sums: Array, y: Array, index: Array, activation: Activation) 
 
 @_compile
 def _leak_rows(y: Array, wide: Array, new: Array, leak: Leak) -> None:
-    d, g, leak_scale, guard_scale, state_top, h_top = leak
+    d, g, leak_scale, guard_scale, state_top, h_top, _ = leak
     for i in range(y.shape[0]):
         for s in range(y.shape[1]):
             wide[i, s] = _leaked(wide[i, s], y[i, s], d[i], g[i], leak_scale, state_top)
@@ -118,23 +132,67 @@ def _leak_rows(y: Array, wide: Array, new: Array, leak: Leak) -> None:
 
 
 @_compile
-def _product(columns: Array, operands: Array, sums: Array) -> None:
-    """The sums columns.T @ operands."""
-    sums[:] = 0
+def _drive_rows(sums: Array, wide: Array, leak: Leak) -> None:
+    """The new kept states of the current form."""
+    d, g, leak_scale, _, state_top, _, sums_scale = leak
+    for i in range(sums.shape[0]):
+        for s in range(sums.shape[1]):
+            wide[i, s] = _leaked(wide[i, s], np.rint(sums[i, s] * sums_scale), d[i], g[i], leak_scale, state_top)
+
+
+@_compile
+def _start(wide: Array, new: Array, index: Array, activation: Activation, leak: Leak) -> None:
+    """The multiplied states of one sequence's kept ones."""
+    d, _, _, guard_scale, _, h_top, sums_scale = leak
+    if sums_scale > 0.0:
+        _activate(wide, new, index, activation)
+    else:
+        for i in range(wide.size):
+            new[i] = _multiplied(wide[i], guard_scale, h_top) if d.size else wide[i]
+
+
+@_compile
+def _advance(sums: Array, wide: Array, new: Array, index: Array, activation: Activation, leak: Leak) -> None:
+    """One sequence's kept and multiplied states after a step with these sums, which are overwritten."""
+    d, g, leak_scale, guard_scale, state_top, h_top, sums_scale = leak
+    if sums_scale > 0.0:
+        for i in range(wide.size):
+            wide[i] = _leaked(wide[i], np.rint(sums[i] * sums_scale), d[i], g[i], leak_scale, state_top)
+        _activate(wide, new, index, activation)
+        return
+    _activate(sums, sums if d.size else new, index, activation)
+    if d.size:
+        for i in range(wide.size):
+            wide[i] = _leaked(wide[i], sums[i], d[i], g[i], leak_scale, state_top)
+            new[i] = _multiplied(wide[i], guard_scale, h_top)
+
+
+@_compile
+def _product(columns: Array, operands: Array, sums: Array, first: int, last: int) -> None:
+    """The sums columns.T @ operands of the rows from `first` to before `last`."""
+    sums[first:last] = 0
     for k in range(0, len(columns), _UNROLLED):
         a, b, c, d = operands[k], operands[k + 1], operands[k + 2], operands[k + 3]
-        for i in range(sums.size):
+        for i in range(first, last):
             sums[i] += (a * columns[k, i] + b * columns[k + 1, i]) + (c * columns[k + 2, i] + d * columns[k + 3, i])
 
 
 @_compile
 def _sequences(
-    x: IntArray, kept: IntArray, z: IntArray, h: IntArray, columns: Array, activation: Activation, leak: Leak
+    x: IntArray,
+    kept: IntArray,
+    z: IntArray,
+    h: IntArray,
+    columns: Array,
+    ends: IntArray,
+    activation: Activation,
+    leak: Leak,
 ) -> None:
-    """Run sequences one after the other."""
+    """Run sequences one after the other; `ends` are the layers' ends among the units."""
     batch, steps, m = x.shape
-    n = kept.shape[1]
-    d, g, leak_scale, guard_scale, state_top, h_top = leak
+    n, outputs = kept.shape[1], z.shape[2]
+    d, g = leak[0], leak[1]
+    leaky = leak[0].size > 0
     operands = np.zeros(len(columns), columns.dtype)
     sums = np.empty(columns.shape[1], columns.dtype)
     new = operands[m + 1 : m + 1 + n]
@@ -144,24 +202,28 @@ def _sequences(
     for s in range(batch):
         for i in range(n):
             wide[i] = kept[s, i]
-            new[i] = _multiplied(wide[i], guard_scale, h_top) if d.size else wide[i]
+        _start(wide, new, index, activation, leak)
         for t in range(steps + 1):  # the last pass has the readout of the last step only
             if t < steps:
                 for k in range(m):
                     operands[k] = x[s, t, k]
-            _product(columns, operands, sums)
-            if t > 0:
-                for o in range(z.shape[2]):
-                    z[s, t - 1, o] = np.int64(sums[n + o])
+            start, row = 0, 0
+            for end in ends:
+                last = sums.size if end == n else outputs + end
+                _product(columns, operands, sums, row, last)
+                if start == 0 and t > 0:
+                    for o in range(outputs):
+                        z[s, t - 1, o] = np.int64(sums[o])
+                if t == steps:
+                    break
+                own = (d[start:end], g[start:end], leak[2], leak[3], leak[4], leak[5], leak[6])
+                part = sums[outputs + start : outputs + end]
+                _advance(part, wide[start:end], new[start:end], index[start:end], activation, own)
+                start, row = end, last
             if t == steps:
                 break
-            _activate(sums[:n], sums[:n] if d.size else new, index, activation)
-            if d.size:
-                for i in range(n):
-                    wide[i] = _leaked(wide[i], sums[i], d[i], g[i], leak_scale, state_top)
-                    new[i] = _multiplied(wide[i], guard_scale, h_top)
             if h.shape[1] > 0:
                 for i in range(n):
-                    h[s, t, i] = np.int64(wide[i] if d.size else new[i])
+                    h[s, t, i] = np.int64(wide[i] if leaky else new[i])
         for i in range(n):
-            kept[s, i] = np.int64(wide[i] if d.size else new[i])
+            kept[s, i] = np.int64(wide[i] if leaky else new[i])

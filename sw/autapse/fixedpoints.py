@@ -141,6 +141,8 @@ def _starts(system: Network | RateODE, x: FloatArray, count: int, rng: np.random
         reach = np.full(n, 2.0 * max(1.0, float(np.abs(system.h0).max())))
     elif isinstance(system, Network):
         reach = np.abs(system.g) / np.maximum(1.0 - np.abs(system.d), 1e-2)
+        if system.form == "current":  # the activation limits the sums, and the decay their mean
+            reach = reach * (np.abs(system.W).sum(axis=1) + np.abs(system.W_in @ x + system.b))
     else:
         reach = system.tau
     size = rng.uniform(0.0, 1.0, (count, 1))
@@ -148,7 +150,7 @@ def _starts(system: Network | RateODE, x: FloatArray, count: int, rng: np.random
     corners = rng.choice([-1.0, 1.0], (count, n)) * size
     h: FloatArray = np.where(rng.random((count, 1)) < 0.5, uniform, corners) * reach
     h[0] = 0.0
-    if system.activation == "sigmoid":
+    if system.activation == "sigmoid" and getattr(system, "form", "rate") == "rate":
         h = np.abs(h)
     moved = count // 3
     if moved and isinstance(system, Network):

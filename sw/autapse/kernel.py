@@ -22,7 +22,9 @@ class Kernel:
         state_bound, readout_bound = (int(bounds.max()) for bounds in q.row_bounds())
         # Rounding ties away from zero costs one multiplication by a little more than 2**-shift: it moves a tie, and
         # only a tie, beyond the half. That holds while the sums that do not saturate stay below `ties`.
-        ties = min(state_bound, (q.activation.limit + 1) << max(q.pre_shift, 0))
+        ties = state_bound
+        if q.form == "rate":  # sums beyond the activation's limit need no rounding
+            ties = min(state_bound, (q.activation.limit + 1) << max(q.pre_shift, 0))
         self.dtype: type[np.float32] | type[np.float64]
         if max(state_bound, readout_bound) < 2**24 and ties < 2**21:
             self.dtype, epsilon = np.float32, 2.0**-22
@@ -32,12 +34,15 @@ class Kernel:
             raise ValueError(f"sums up to {max(state_bound, readout_bound)} are not exact in float64")
         self.formats = f
         self.units, self.outputs = q.units, q.outputs
-        # Rows [W; W_out; 0], columns [x; 1; h]: one product gives the sums of a step and the readout of the last
-        # step. A BLAS is fastest where the number of rows is a multiple of 4.
+        # Rows [W_out; W; 0], columns [x; 1; h]: one product gives the readout of the last step and the sums of a step,
+        # or those of its first layer. A BLAS is fastest where the number of rows is a multiple of 4.
         state = np.hstack([q.W_in << f.x_shift, q.b[:, None], q.W << f.h_shift])
         readout = np.hstack([np.zeros((q.outputs, q.inputs), np.int64), q.b_out[:, None], q.W_out << f.h_shift])
         rest = np.zeros((-(q.units + q.outputs) % 4, state.shape[1]), np.int64)
-        self.weights = np.vstack([state, readout, rest]).astype(self.dtype)
+        self.weights = np.vstack([readout, state, rest]).astype(self.dtype)
+        self.parts = q.network.parts
+        ends = [q.outputs + part.stop for part in self.parts[:-1]]
+        self.rows = [slice(a, b) for a, b in zip([0, *ends], [*ends, len(self.weights)], strict=True)]
         self.scale = self.dtype(2.0**-q.pre_shift * (1.0 + (epsilon if q.pre_shift > 0 else 0.0)))
         self.limit = self.dtype(q.activation.limit)
         self.low = self.dtype(0 if q.activation.rectify else -q.activation.top)
@@ -46,12 +51,14 @@ class Kernel:
         if q.activation.segments is not None:
             self.table = q.activation.table().astype(self.dtype)
         # NumPy makes 32-bit integers of floats several times as fast as 64-bit ones.
-        small = state_bound * 2.0**-q.pre_shift + q.activation.limit < 2**30
+        self.current = q.form == "current"
+        largest = f.state.max_code * 2.0**-f.guard if self.current else state_bound * 2.0**-q.pre_shift
+        small = largest + q.activation.limit < 2**30
         self.index: type[np.int32] | type[np.intp] = np.int32 if small else np.intp
         if f.leak is not None:
             self.d = q.d.astype(np.float64)
             self.g = q.g.astype(np.float64) * 2.0**q.gain_shift
-            reach = np.abs(q.d) * f.state.max_code + (np.abs(q.g) << q.gain_shift) * q.activation.out.max_code
+            reach = np.abs(q.d) * f.state.max_code + (np.abs(q.g) << q.gain_shift) * q.driven.max_code
             if int(reach.max()) >= 2**50:
                 raise ValueError(f"leaky sums up to {int(reach.max())} are not exact in float64")
             self.leak_scale = 2.0**-f.leak.frac * (1.0 + 2.0**-51)
@@ -68,18 +75,21 @@ class Kernel:
         new[:] = kept.T
         if self.formats.leak is not None:
             wide = np.ascontiguousarray(kept.T, dtype=np.float64)
-            self._multiplied(wide, new)
         drive = np.ascontiguousarray(x.transpose(1, 2, 0), dtype=self.dtype)
-        readout_rows = slice(self.units, self.units + self.outputs)
+        readout_rows = slice(0, self.outputs)
         readouts = np.empty((steps, self.outputs, batch), self.dtype)
         sums = np.empty((len(self.weights), batch), self.dtype)
         index = np.empty((self.units, batch), self.index)
+        if wide is not None:
+            self._multiplied(wide, new, index)
         for t in range(steps):
             operands[:m] = drive[t]
-            np.matmul(self.weights, operands, out=sums)
+            for rows, part in zip(self.rows, self.parts, strict=True):
+                np.matmul(self.weights[rows], operands, out=sums[rows])
+                own = sums[self.outputs + part.start : self.outputs + part.stop]
+                self._update(own, new[part], None if wide is None else wide[part], index[part], part)
             if t:
                 readouts[t - 1] = sums[readout_rows]
-            self._update(sums[: self.units], new, wide, index)
             if h is not None:
                 h[:, t] = new.T if wide is None else wide.T
         if steps:
@@ -88,31 +98,45 @@ class Kernel:
         kept[:] = new.T if wide is None else wide.T
 
     def _update(
-        self, sums: NDArray[Any], new: NDArray[Any], wide: NDArray[np.float64] | None, index: NDArray[Any]
+        self,
+        sums: NDArray[Any],
+        new: NDArray[Any],
+        wide: NDArray[np.float64] | None,
+        index: NDArray[Any],
+        part: slice,
     ) -> None:
-        """Compute the new multiplied state into `new`, and the kept state of a leaky update into `wide`.
+        """Compute the new multiplied state of a layer into `new`, and the kept state of a leaky update into `wide`.
 
-        All arrays are (units, batch). `sums` is overwritten, and so is `index`, which is scratch.
+        All arrays are (units of the layer, batch); `part` says which they are. `sums` is overwritten, and so is
+        `index`, which is scratch.
         """
         np.multiply(sums, self.scale, out=sums)
         np.rint(sums, out=sums)
-        y = new if wide is None else sums
-        if self.table is not None:
-            np.add(sums, self.limit, out=sums)
-            np.copyto(index, sums, casting="unsafe")
-            np.take(self.table, index, out=y, mode="clip")
-        else:
-            np.clip(sums, self.low, self.top, out=y)
+        if not self.current:
+            self._activate(sums, new if wide is None else sums, index)
         if wide is None:
             return
-        np.multiply(wide, self.d[:, None], out=wide)
-        wide += self.g[:, None] * y
+        np.multiply(wide, self.d[part, None], out=wide)
+        wide += self.g[part, None] * sums
         np.rint(wide * self.leak_scale, out=wide)
         top = self.formats.state.max_code
         np.clip(wide, -top, top, out=wide)
-        self._multiplied(wide, new)
+        self._multiplied(wide, new, index)
 
-    def _multiplied(self, wide: NDArray[np.float64], new: NDArray[Any]) -> None:
-        """The multiplied state of the kept one."""
-        top = self.formats.h.max_code
-        np.clip(np.rint(wide * self.guard_scale), -top, top, out=new)
+    def _activate(self, codes: NDArray[Any], y: NDArray[Any], index: NDArray[Any]) -> None:
+        """The activation's results `y` of input codes, which may be `y` itself; `index` is overwritten."""
+        if self.table is not None:
+            np.add(codes, self.limit, out=codes)
+            np.copyto(index, codes, casting="unsafe")
+            np.take(self.table, index, out=y, mode="clip")
+        else:
+            np.clip(codes, self.low, self.top, out=y)
+
+    def _multiplied(self, wide: NDArray[np.float64], new: NDArray[Any], index: NDArray[Any]) -> None:
+        """The multiplied state of the kept one; `index` is scratch."""
+        codes = np.rint(wide * self.guard_scale)
+        if self.current:
+            self._activate(codes, new, index)
+        else:
+            top = self.formats.h.max_code
+            np.clip(codes, -top, top, out=new)

@@ -4,7 +4,12 @@
     z[t] = W_out h[t] + b_out
 
 d and g are element-wise. d = 0, g = 1 is the plain (Elman, ``SimpleRNN``) update; the Euler step dt of the rate
-equation with time constants tau is d = 1 - dt/tau, g = dt.
+equation with time constants tau is d = 1 - dt/tau, g = dt. This is the rate form; in the current form the state is
+what the activation is taken of, v[t] = d * v[t-1] + g * (W s(v[t-1]) + W_in x[t] + b), and z[t] = W_out s(v[t]) +
+b_out. `autapse.update` has both.
+
+In a stack of layers the units of a layer see the new states, of this very step, of the layers before it, and the old
+ones of their own layer and of those behind it.
 """
 
 from __future__ import annotations
@@ -38,6 +43,9 @@ ACTIVATIONS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "identity": lambda a: a,
 }
 
+#: The forms of the state.
+FORMS = ("rate", "current")
+
 _SHAPES = {
     "W": ("units", "units"),
     "W_in": ("units", "inputs"),
@@ -58,7 +66,7 @@ class Trajectory(NamedTuple):
     z
         Readout, (batch, time, outputs).
     h
-        State after each step, (batch, time, units).
+        State after each step, (batch, time, units): h of the rate form, v of the current form.
     """
 
     z: FloatArray
@@ -87,6 +95,10 @@ class Network(Sized):
         Initial state; zeros when left out.
     activation
         One of ``tanh``, ``sigmoid``, ``relu``, ``hardtanh``, ``identity``.
+    form
+        What the state is: ``rate``, the activation's result, or ``current``, what the activation is taken of.
+    layers
+        Units of each layer of a stack, first layer first; empty for a network of one layer.
     info
         Where the network came from: plain text by plain text, kept in the file.
 
@@ -105,6 +117,8 @@ class Network(Sized):
     g: FloatArray = None  # type: ignore[assignment]
     h0: FloatArray = None  # type: ignore[assignment]
     activation: str = "tanh"
+    form: str = "rate"
+    layers: tuple[int, ...] = ()
     info: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -142,9 +156,18 @@ class Network(Sized):
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise ValueError(f"activation must be one of {known}; not {self.activation!r}")
-        if self.activation in ("tanh", "hardtanh", "sigmoid") and not self.leaky:
+        object.__setattr__(self, "layers", check_layers(self.layers, units))
+        if self.form not in FORMS:
+            raise ValueError(f"form must be one of {', '.join(FORMS)}; not {self.form!r}")
+        if self.activation in ("tanh", "hardtanh", "sigmoid") and self.form == "rate" and not self.leaky:
             _within("h0", arrays["h0"], 1.0)
         check_info(self.info)
+
+    @property
+    def parts(self) -> list[slice]:
+        """The units of each layer, in order."""
+        ends = np.cumsum(self.layers or (self.units,)).tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     @property
     def leaky(self) -> bool:
@@ -156,29 +179,31 @@ class Network(Sized):
 
         A two-dimensional x is one sequence, (time, inputs), and gives arrays without the batch axis.
         """
+        from autapse.update import advance, rates
+
         x, single = check_inputs(x, self.inputs)
-        s = ACTIVATIONS[self.activation]
         batch, steps = x.shape[:2]
         drive = x @ self.W_in.T + self.b
         h = np.broadcast_to(self.h0, (batch, self.units))
         states = np.empty((batch, steps, self.units))
         for t in range(steps):
-            y = s(h @ self.W.T + drive[:, t])
-            h = self.d * h + self.g * y if self.leaky else y
-            states[:, t] = h
-        z = states @ self.W_out.T + self.b_out
+            h = states[:, t] = advance(self, h, drive[:, t])
+        z = rates(self, states) @ self.W_out.T + self.b_out
         return Trajectory(z[0], states[0]) if single else Trajectory(z, states)
 
     def linearize(self, at: Point = "origin", x: ArrayLike | None = None) -> Network:
         """The linear network that is tangent to this one at the state `at`, (units,), and input `x`, (inputs,).
 
         `at` is ``origin``, any state, or a fixed point as :func:`autapse.fixedpoints.find_fixed_points` gives it; `x`
-        is zero when left out. The result has the activation identity, the same d, g and readout, and the bias that
-        makes the constant part right too.
+        is zero when left out. The result has the activation identity, the same d and g, and the bias that makes the
+        constant part right too; and the same readout, or, of a network of the current form, the readout's tangent.
         """
-        from autapse.tangent import linearized
+        from autapse.tangent import linearized, linearized_current
+        from autapse.update import require_one_layer
 
-        return replace(self, **linearized(self, at, x))
+        require_one_layer(self, "a linearisation")
+        tangent = linearized_current if self.form == "current" else linearized
+        return replace(self, **tangent(self, at, x))
 
     def with_info(self, **info: str) -> Network:
         """A copy with more entries in `info`."""
@@ -190,6 +215,8 @@ class Network(Sized):
             "format": "autapse-network",
             "version": FORMAT_VERSION,
             "activation": self.activation,
+            "form": self.form,
+            "layers": list(self.layers),
             "info": dict(self.info),
             "arrays": list(_SHAPES),
         }
@@ -214,7 +241,9 @@ def load_npz(path: str | os.PathLike[str]) -> Network:
     if unknown:
         raise FileFormatError(f"{path}: unknown array {sorted(unknown)[0]}; expected {', '.join(_SHAPES)}")
     try:
-        return Network(**arrays, activation=header.get("activation", "tanh"), info=header.get("info", {}))
+        return Network(
+            **arrays, **{name: header[name] for name in ("activation", "form", "layers", "info") if name in header}
+        )
     except (TypeError, ValueError) as error:
         raise FileFormatError(f"{path}: {error}") from None
 
@@ -258,6 +287,16 @@ def check_inputs(x: ArrayLike, inputs: int, name: str = "x") -> tuple[FloatArray
         )
     _finite(name, array)
     return (array[None], True) if array.ndim == 2 else (array, False)
+
+
+def check_layers(layers: Any, units: int) -> tuple[int, ...]:
+    """Sizes of a stack's layers, empty for one layer; ValueError unless they are positive and add up to `units`."""
+    sizes = tuple(layers) if isinstance(layers, list | tuple) else (layers,)
+    if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes):
+        raise ValueError(f"layers must be the numbers of units of each layer, not {layers!r}")
+    if sizes and sum(sizes) != units:
+        raise ValueError(f"layers must add up to the {units} units; {sizes} are {sum(sizes)}")
+    return sizes if len(sizes) > 1 else ()
 
 
 def check_info(info: Any) -> None:

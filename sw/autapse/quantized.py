@@ -8,6 +8,12 @@ docs/numerics.md is the contract in full. In short, with all letters integers::
     s    = clip(shift_round(d * s + ((g * y) << gain_shift), leak.frac))   leaky update of the wide state s,
     h    = clip(shift_round(s, guard))                             whose rounding is what is multiplied
     z    = b_out + W_out @ (h << h_shift)                          exact, not rounded
+
+In the current form the activation stands behind the leaky update::
+
+    y    = shift_round(a, pre_shift)
+    s    = clip(shift_round(d * s + ((g * y) << gain_shift), leak.frac))
+    h    = activation(shift_round(s, guard))
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ from numpy.typing import ArrayLike
 from autapse.activation import Activation, Segments
 from autapse.errors import FileFormatError
 from autapse.files import write_beside
-from autapse.fixed import FloatArray, Format, IntArray, signed_bits
+from autapse.fixed import FloatArray, Format, IntArray, shift_round, signed_bits
 from autapse.network import FORMAT_VERSION, Network, Trajectory, check_inputs, read_npz
 from autapse.sizes import Sized
 
@@ -35,7 +41,10 @@ if TYPE_CHECKING:
 
 #: No sum of the model reaches this, so that a float64 holds it, and one with a fraction bit for its ties, exactly.
 MAX_SUM = 2**50
+#: Word lengths of weights, states and inputs.
+MIN_BITS, MAX_BITS = 4, 18
 MAX_OPERAND_BITS = 26
+MAX_STATE_BITS = 34
 
 _ARRAYS = ("W", "W_in", "b", "W_out", "b_out", "h0")
 
@@ -56,8 +65,9 @@ class Formats:
         Left shifts of the operands that align the products; at least one of them is 0.
     state
         The state as it is kept: equal to `h` for a plain update, with `guard` more bits and fractions for a leaky one.
+        In the current form `h` is the activation's result, and `state` has a range of its own.
     leak
-        Decay and gain of a leaky update; None for a plain one.
+        Decay and gain of a leaky update, which every update of the current form is; None for a plain one.
     """
 
     x: Format
@@ -128,14 +138,29 @@ class QuantizedNetwork(Sized):
         return self.formats.leak is not None
 
     @property
+    def form(self) -> str:
+        """The form of the state, ``rate`` or ``current``."""
+        return self.network.form
+
+    @property
+    def driven(self) -> Format:
+        """What the gain multiplies: the activation's result, or, in the current form, the rounded accumulator.
+
+        The latter holds every sum that the accumulator's format holds.
+        """
+        if self.form == "rate":
+            return self.activation.out
+        return Format(signed_bits(shift_round(self.formats.acc.max_code, self.pre_shift)), self.activation.in_frac)
+
+    @property
     def pre_shift(self) -> int:
-        """Bits by which the accumulator is rounded before the activation; negative: shifted left."""
+        """Bits by which the accumulator is rounded to the activation's input; negative: shifted left."""
         return self.formats.acc.frac - self.activation.in_frac
 
     @property
     def gain_shift(self) -> int:
-        """Left shift of gain times activation that brings it to the scale of decay times state."""
-        return self.formats.state.frac - self.activation.out.frac
+        """Left shift of gain times what it multiplies that brings it to the scale of decay times state."""
+        return self.formats.state.frac - self.driven.frac
 
     def row_bounds(self) -> tuple[IntArray, IntArray]:
         """The largest magnitude that each state row and each readout row can reach in the accumulator.
@@ -148,16 +173,43 @@ class QuantizedNetwork(Sized):
         readout = np.abs(self.b_out) + np.abs(self.W_out).sum(1) * h_max
         return state, readout
 
+    def state_bound(self) -> int | None:
+        """The largest magnitude that the kept state can reach in the current form; None where nothing bounds it.
+
+        With |y| <= Y it is the least T with ``|d| T + (|g| Y << gain_shift) <= T << leak.frac`` in every unit, from a
+        start within it: a larger T keeps its own bound, too. So a state whose format holds it never saturates.
+        """
+        leak = self.formats.leak
+        if leak is None or self.form == "rate":
+            raise ValueError("a bound of the state is derived for the current form")
+        reach = [shift_round(int(row), self.pre_shift) for row in self.row_bounds()[0]]
+        bound = int(np.abs(self.h0).max())
+        for d, g, y in zip(np.abs(self.d).tolist(), np.abs(self.g).tolist(), reach, strict=True):
+            room, drive = (1 << leak.frac) - d, g * y << self.gain_shift
+            if room < 0 or (room == 0 and drive):
+                return None
+            bound = max(bound, -(-drive // room) if drive else 0)
+        return bound
+
     def overflow_proof(self) -> dict[str, int]:
-        """The figures that show that the accumulator cannot overflow."""
+        """The figures that show that the accumulator cannot overflow; and, of the current form, the state's.
+
+        ``largest_kept_state`` is missing where nothing bounds it; up to ``kept_state_max`` it does not saturate.
+        """
         state, readout = self.row_bounds()
         bits = self.formats.acc_bits
+        kept: dict[str, int] = {}
+        if self.form == "current":
+            bound = self.state_bound()
+            kept = {} if bound is None else {"largest_kept_state": bound}
+            kept["kept_state_max"] = self.formats.state.max_code
         return {
             "largest_state_row": int(state.max()),
             "largest_readout_row": int(readout.max()),
             "bits_needed": max(signed_bits(int(state.max())), signed_bits(int(readout.max()))),
             "accumulator_bits": bits,
             "accumulator_max": 2 ** (bits - 1) - 1,
+            **kept,
         }
 
     def quantize_inputs(self, x: ArrayLike) -> tuple[IntArray, int]:
@@ -199,7 +251,12 @@ class QuantizedNetwork(Sized):
 
     def _header(self) -> dict[str, Any]:
         a = self.activation
+        net = self.network  # of a rate form of one layer, nothing is added, and the hash is as it has always been
+        form: dict[str, Any] = {} if net.form == "rate" else {"form": net.form}
+        layers = {"layers": list(net.layers)} if net.layers else {}
         return {
+            **form,
+            **layers,
             "formats": self.formats.to_dict(),
             "activation": {
                 **vars(a),
@@ -216,7 +273,12 @@ class QuantizedNetwork(Sized):
             "format": "autapse-quantized",
             "version": FORMAT_VERSION,
             **self._header(),
-            "network": {"activation": self.network.activation, "info": dict(self.network.info)},
+            "network": {
+                "activation": self.network.activation,
+                "form": self.network.form,
+                "layers": list(self.network.layers),
+                "info": dict(self.network.info),
+            },
             "arrays": list(arrays),
         }
         with write_beside(path) as file:
@@ -230,6 +292,8 @@ def saturation_message(q: QuantizedNetwork, outside: int, count: int) -> str:
 
 def load_quantized(path: str | os.PathLike[str]) -> QuantizedNetwork:
     """Read what :meth:`QuantizedNetwork.save` wrote. Never unpickles. Raises FileFormatError for any other file."""
+    from autapse.soundness import check
+
     header, arrays = read_npz(path, "autapse-quantized", FORMAT_VERSION)
     try:
         act = dict(header["activation"])
@@ -242,7 +306,7 @@ def load_quantized(path: str | os.PathLike[str]) -> QuantizedNetwork:
         q = QuantizedNetwork(
             formats=Formats.from_dict(header["formats"]),
             activation=activation,
-            network=Network(**floats, activation=header["network"]["activation"], info=header["network"]["info"]),
+            network=Network(**floats, **header["network"]),
             **{name: _codes(name, arrays[name]) for name in (*_ARRAYS, "d", "g")},
         )
         check(q)
@@ -257,58 +321,3 @@ def _codes(name: str, array: Any) -> IntArray:
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name} must hold integer codes, not {array.dtype}")
     return np.array(array, dtype=np.int64)
-
-
-def check(q: QuantizedNetwork) -> None:
-    """Raise ValueError where shapes, ranges, scales, or the proof of the accumulator do not hold."""
-    n, m, o = q.network.units, q.network.inputs, q.network.outputs
-    leak = (n,) if q.leaky else (0,)
-    shapes = {"W": (n, n), "W_in": (n, m), "b": (n,), "W_out": (o, n), "b_out": (o,), "h0": (n,), "d": leak, "g": leak}
-    for name, shape in shapes.items():
-        if getattr(q, name).shape != shape:
-            raise ValueError(f"{name} must have the shape {shape}, not {getattr(q, name).shape}")
-    f, a = q.formats, q.activation
-    bias = Format(52, 0)
-    ranges = {"W": f.W, "W_in": f.W_in, "b": bias, "W_out": f.W_out, "b_out": bias, "h0": f.state}
-    for name, form in (ranges | {"d": f.leak, "g": f.leak} if f.leak else ranges).items():
-        codes = getattr(q, name)
-        if codes.size and max(int(codes.max()), -int(codes.min())) > form.max_code:
-            raise ValueError(f"{name} has a code outside its format of {form.bits} bits")
-    if min(f.x_shift, f.h_shift) != 0 or max(f.x_shift, f.h_shift) < 0 or f.operand_bits > MAX_OPERAND_BITS:
-        raise ValueError(f"operand shifts of {f.x_shift} and {f.h_shift} bits: one must be 0, the other not negative")
-    if f.W.frac + f.h.frac + f.h_shift != f.acc.frac or f.W_in.frac + f.x.frac + f.x_shift != f.acc.frac:
-        raise ValueError("recurrent products, input products and accumulator have different scales")
-    if f.W_out.frac + f.h.frac + f.h_shift != f.z.frac:
-        raise ValueError("readout products and readout have different scales")
-    if a.name != q.network.activation:
-        raise ValueError(f"an activation table of {a.name} for a network with {q.network.activation}")
-    if f.state.bits - f.h.bits != f.guard or f.guard < 0 or q.gain_shift < 0:
-        raise ValueError("the kept state must have the range of the multiplied one, and no fewer fraction bits")
-    if not q.leaky and not f.state == f.h == a.out:
-        raise ValueError("without a leak, the activation's result, the kept and the multiplied state have one format")
-    _check_sums(q)
-
-
-def _check_sums(q: QuantizedNetwork) -> None:
-    """Raise ValueError unless every sum and every shifted sum stays inside its word, and below MAX_SUM."""
-    f = q.formats
-    proof = q.overflow_proof()
-    for name, form, bound in (("accumulator", f.acc, "largest_state_row"), ("readout", f.z, "largest_readout_row")):
-        if proof[bound] > form.max_code:
-            raise ValueError(f"the {name} needs {signed_bits(proof[bound])} bits and has {form.bits}")
-    sums = max(proof["largest_state_row"], proof["largest_readout_row"])
-    if sums >= MAX_SUM:
-        raise ValueError(f"sums up to {sums} are not below 2**50: smaller biases, or shorter words")
-    if q.pre_shift > 60 or proof["largest_state_row"] << max(-q.pre_shift, 0) >= 2**62:
-        raise ValueError(
-            f"products in steps of 2**{-f.acc.frac} are too far from the activation's steps of "
-            f"2**{-q.activation.in_frac}: scale the weights or the ranges"
-        )
-    if f.leak is not None:
-        tops = f.state.max_code, q.activation.out.max_code << q.gain_shift
-        reach = max(abs(d) * tops[0] + abs(g) * tops[1] for d, g in zip(q.d.tolist(), q.g.tolist(), strict=True))
-        if reach >= MAX_SUM or f.leak.frac > 60:
-            raise ValueError(
-                f"a kept state of {f.state.bits} bits, with decay and gain in steps of 2**{-f.leak.frac}, "
-                "gives sums that are not below 2**50: less range, fewer guard bits, or larger gains"
-            )

@@ -57,7 +57,10 @@ class IntTrajectory(NamedTuple):
 
 
 def operand(q: QuantizedNetwork, state: IntArray) -> IntArray:
-    """The multiplied state of the kept `state`: rounded by the guard bits and saturated."""
+    """The multiplied state of the kept `state`: rounded by the guard bits, and saturated or, in the current form,
+    activated."""
+    if q.form == "current":
+        return np.asarray(q.activation.evaluate(shift_round(state, q.formats.guard)))
     return _clip(shift_round(state, q.formats.guard), q.formats.h) if q.leaky else state
 
 
@@ -65,12 +68,17 @@ def step(q: QuantizedNetwork, state: IntArray, x: IntArray) -> tuple[IntArray, I
     """One step: kept state (batch, units) and input codes (batch, inputs) to the new kept state and the readout."""
     f = q.formats
     x = np.asarray(x, dtype=np.int64)  # a narrower type would wrap in the shift
-    a = q.b + (operand(q, state) << f.h_shift) @ q.W.T + (x << f.x_shift) @ q.W_in.T
-    y = q.activation.evaluate(shift_round(a, q.pre_shift))
-    if f.leak is not None:
-        y = _clip(shift_round(q.d * state + ((q.g * y) << q.gain_shift), f.leak.frac), f.state)
-    z = q.b_out + (operand(q, y) << f.h_shift) @ q.W_out.T
-    return y, z
+    new = np.array(state)
+    for part in q.network.parts:  # a layer sees the new states of those before it
+        a = q.b[part] + (operand(q, new) << f.h_shift) @ q.W[part].T + (x << f.x_shift) @ q.W_in[part].T
+        y = shift_round(a, q.pre_shift)
+        if q.form == "rate":
+            y = q.activation.evaluate(y)
+        if f.leak is not None:
+            y = _clip(shift_round(q.d[part] * new[:, part] + ((q.g[part] * y) << q.gain_shift), f.leak.frac), f.state)
+        new[:, part] = y
+    z = q.b_out + (operand(q, new) << f.h_shift) @ q.W_out.T
+    return new, z
 
 
 def run(

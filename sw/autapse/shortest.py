@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray
 from autapse.network import Network, check_inputs
-from autapse.quantize import MAX_BITS, MIN_BITS, quantize
-from autapse.quantized import QuantizedNetwork
+from autapse.quantize import quantize
+from autapse.quantized import MAX_BITS, MIN_BITS, QuantizedNetwork
 from autapse.tasks import Task
 
 _DRAWS = 5  # of trials in float: how much the score varies by itself

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray
-from autapse.network import ACTIVATIONS, real_array
+from autapse.network import ACTIVATIONS, Network, real_array
 
 
 class Resting(Protocol):
@@ -70,6 +70,24 @@ def linearized(system: System, at: Point, x: ArrayLike | None) -> dict[str, Any]
     s = slope(system.activation, a)
     offset = ACTIVATIONS[system.activation](a) + s * (system.b - a)
     return {"W": s[:, None] * system.W, "W_in": s[:, None] * system.W_in, "b": offset, "activation": "identity"}
+
+
+def linearized_current(net: Network, at: Point, x: ArrayLike | None) -> dict[str, Any]:
+    """The same of a network of the current form, whose tangent is of the rate form; W_out and b_out change too.
+
+    s(v) ~ s(v*) + S (v - v*) with S = diag(s'(v*)): the input has no part in it.
+    """
+    v, _ = _point(net, at, x)
+    s = slope(net.activation, v)
+    rest = ACTIVATIONS[net.activation](v) - s * v
+    return {
+        "W": net.W * s,
+        "b": net.b + net.W @ rest,
+        "W_out": net.W_out * s,
+        "b_out": net.b_out + net.W_out @ rest,
+        "activation": "identity",
+        "form": "rate",
+    }
 
 
 def _point(system: System, at: Point, x: ArrayLike | None) -> tuple[FloatArray, FloatArray]:

@@ -21,6 +21,7 @@ def random_network(
     *,
     leaky: bool = False,
     h0: bool = False,
+    form: str = "rate",
 ) -> Network:
     """A network whose state moves over its whole range."""
     return Network(
@@ -33,6 +34,7 @@ def random_network(
         g=rng.uniform(0.05, 0.5, units) if leaky else None,
         h0=rng.uniform(-0.9, 0.9, units) if h0 else None,
         activation=activation,
+        form=form,
     )
 
 

@@ -8,6 +8,7 @@ from harness import BOUNDED, random_codes, random_network, run_core
 
 from autapse.quantize import quantize
 from autapse_hw.core import Core
+from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
 
 # units, inputs, outputs, lanes: the smallest, one lane, all lanes, tiles that divide and that do not, more outputs than
@@ -85,16 +86,86 @@ def test_tilings_with_stalls(units, inputs, outputs, tiling, leaky):
     exact(q, tiling, stall=0.4, seed=3)
 
 
+@pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), [*TILINGS[::2], (7, 1, 2, "1")])
+def test_the_current_form(units, inputs, outputs, tiling):
+    rng = np.random.default_rng(15)
+    q = quantize(random_network(rng, units, inputs, outputs, leaky=units != 9, h0=True, form="current"))
+    core, recorded = exact(q, tiling, steps=12)
+    assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
+    exact(q, tiling, stall=0.4, seed=3)
+
+
+@pytest.mark.parametrize("bits", [(4, 4, 4), (5, 9, 7), (16, 16, 16)])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "hardtanh", "identity"])
+def test_activations_and_word_lengths_of_the_current_form(activation, bits):
+    net = random_network(np.random.default_rng(16), 7, 2, 2, activation, leaky=True, h0=True, form="current")
+    weight, state, inputs = bits
+    reach = None if activation in BOUNDED else 2.5
+    q = quantize(net, weight_bits=weight, state_bits=state, input_bits=inputs, state_range=reach)
+    core, recorded = exact(q, "4x2")
+    assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
+
+
+# layers, inputs, outputs, tiling: columns of two layers in a slot, readouts in a tile with units, layers of one unit, a
+# layer in one tile and in several, drains that begin a layer in the middle, sequences, three layers
+STACKS = [
+    ((4, 5), 2, 1, "3"),
+    ((1, 1), 1, 1, "1"),
+    ((1, 1), 1, 1, "3"),
+    ((3, 4), 3, 2, "4x2"),
+    ((3, 4), 3, 2, "4x2/2"),
+    ((5, 6), 2, 2, "6x3/3"),
+    ((7, 3), 2, 1, "4x2/2*2"),
+    ((2, 3, 4), 1, 3, "4x4/2"),
+    ((6, 1, 5), 2, 3, "4x4/4*2"),
+    ((12, 9), 1, 8, "20*3"),
+]
+
+
+@pytest.mark.parametrize(("layers", "inputs", "outputs", "tiling"), STACKS)
+@pytest.mark.parametrize(("leaky", "form"), [(False, "rate"), (True, "rate"), (True, "current")])
+def test_stacks(layers, inputs, outputs, tiling, leaky, form):
+    """Each layer sees the new states of those before it, in the cycles of the formula; and with pauses."""
+    rng = np.random.default_rng(18)
+    net = random_network(rng, sum(layers), inputs, outputs, leaky=leaky, h0=True, form=form)
+    q = quantize(replace(net, layers=layers))
+    core, recorded = exact(q, tiling, steps=12)
+    assert set(np.diff(recorded.cycles)) == {core.schedule.cycles_per_step}
+    exact(q, tiling, stall=0.4, seed=3)
+
+
+def test_given_states_of_a_stack_and_a_clear():
+    q = quantize(replace(random_network(np.random.default_rng(19), 8, 2, 1, h0=True), layers=(5, 3)))
+    given = np.random.default_rng(20).integers(-99, 99, size=8)
+    codes = random_codes(q, 5, np.random.default_rng(21))
+    for cleared in (30, 61, 90):
+        recorded, _ = run_core(Core(q, "4x2"), codes, given=given.tolist(), cleared=cleared)
+        np.testing.assert_array_equal(recorded.h(8), replace(q, h0=given).run_int(codes[None]).h[0])
+
+
+def test_a_stack_refuses_drains_that_do_not_divide():
+    q = quantize(replace(random_network(np.random.default_rng(19), 9, 2, 1), layers=(5, 4)))
+    with pytest.raises(ValueError, match="drains must divide the 10 rows of lanes; 4 do not"):
+        Schedule.of(q, "10x4/4")
+
+
+def test_a_state_of_the_current_form_saturates():
+    net = random_network(np.random.default_rng(17), 6, 2, 1, leaky=True, form="current")
+    q = quantize(replace(net, W_in=6 * net.W_in), state_range=1.5)
+    _, recorded = exact(q, 4, steps=40)
+    assert np.abs(recorded.h(6)).max() == q.formats.state.max_code
+
+
 @pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), TILINGS)
 def test_tilings_with_outputs_hardly_taken(units, inputs, outputs, tiling):
     exact(quantize(random_network(np.random.default_rng(3), units, inputs, outputs)), tiling, deaf=0.97, seed=5)
 
 
 @pytest.mark.parametrize("tiling", ["4", "7x4/2*3", "3x2*2"])
-@pytest.mark.parametrize("leaky", [False, True])
-def test_given_states(tiling, leaky):
+@pytest.mark.parametrize(("leaky", "form"), [(False, "rate"), (True, "rate"), (True, "current")])
+def test_given_states(tiling, leaky, form):
     """A state from outside, for each sequence, instead of h0."""
-    q = quantize(random_network(np.random.default_rng(11), 5, 3, 2, leaky=leaky, h0=True))
+    q = quantize(random_network(np.random.default_rng(11), 5, 3, 2, leaky=leaky, h0=True, form=form))
     rng = np.random.default_rng(12)
     sequences, top = Tiling.of(tiling).sequences, q.formats.state.max_code
     given = rng.integers(-top, top, size=(sequences, 5), endpoint=True)
@@ -170,7 +241,8 @@ def test_table_kinds(kind):
 @pytest.mark.parametrize("cleared", [1, 7, 23, 40, 61, 90, 133])
 def test_clear_in_the_middle(cleared, tiling):
     """Whatever was under way leaves no trace in states, outputs or order."""
-    q = quantize(random_network(np.random.default_rng(7), 8, 3, 2, leaky=cleared % 2 == 1, h0=True))
+    form = "current" if cleared % 3 == 1 else "rate"
+    q = quantize(random_network(np.random.default_rng(7), 8, 3, 2, leaky=cleared % 2 == 1, h0=True, form=form))
     exact(q, tiling, steps=6, cleared=cleared)
 
 

@@ -172,9 +172,9 @@ REFUSED = {
         chain(layer("Bidirectional", {"name": "both", "layer": layer("SimpleRNN", RNN)})),
         r"'both' is a Bidirectional\(SimpleRNN\), which is not read",
     ),
-    "stacked": (
-        chain(layer("SimpleRNN", RNN), layer("SimpleRNN", RNN, name="second")),
-        "stacked recurrent layers 'simple_rnn' and 'second' are not read yet",
+    "two activations": (
+        chain(layer("SimpleRNN", RNN), layer("SimpleRNN", RNN, name="second", activation="relu")),
+        "layers 'simple_rnn' and 'second' have the activations tanh and relu; expected one activation",
     ),
     "stacked cells": (chain(layer("RNN", {"name": "r", "cell": [{}, {}]})), "stacks 2 cells"),
     "GRU cell": (chain(layer("RNN", {"name": "r", "cell": layer("GRUCell", RNN)})), r"RNN\(GRUCell\)"),
@@ -402,7 +402,11 @@ SIMPLE = ones((2, 5), (5, 5), (5,))
         ({"layers/lstm/cell": ones((2, 20), (5, 20), (20,))}, "belongs to a layer of the class lstm"),
         ({CELL: ones((2, 15), (5, 15), (15,))}, r"of shape \(5, 15\): a GRU, which is not read"),
         ({"layers/bidirectional/forward_layer/cell": SIMPLE}, "belongs to a bidirectional layer"),
-        ({CELL: SIMPLE, "layers/simple_rnn_1/cell": SIMPLE}, "stacked recurrent layers .* are not read yet"),
+        (
+            {CELL: SIMPLE, "layers/simple_rnn_1/cell": SIMPLE},
+            "layer 'layers/simple_rnn_1/cell' takes 2 inputs, and 'layers/simple_rnn/cell' before it has 5 units",
+        ),
+        ({CELL: SIMPLE, "layers/rnn/cell": SIMPLE}, "the order of .* is not in the file"),
         ({CELL: SIMPLE, HEAD: ones((5, 3)), "layers/dense_1": ones((3, 3))}, "holds 2 layers besides the SimpleRNN"),
         ({CELL: SIMPLE, "layers/batch_normalization": ones((5,), (5,))}, "holds weights that are no Dense layer's"),
         ({CELL: SIMPLE, HEAD: ones((4, 3))}, r"kernel of layer 'layers/dense' .* must have the shape \(5, 3\)"),

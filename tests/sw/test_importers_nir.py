@@ -87,6 +87,7 @@ def test_leaky_integrators(tmp_path: Path) -> None:
         "source": "a",
         "format": "NIR 1.0.8",
         "layers": "u (LI, 4)",
+        "state": "current form, which equals the rate form without a nonlinearity",
         "discretisation": "euler, dt = 0.002 s",
     }
 

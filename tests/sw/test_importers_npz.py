@@ -57,21 +57,26 @@ def test_alpha_of_one_is_exact(name: str | None, s: Any, tmp_path: Path) -> None
     assert ("given by the user" if name else "PsychRNN's default") in net.info["nonlinearity"]
 
 
-def test_the_current_form_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "s"), [(None, relu), ("tanh", np.tanh)])
+def test_the_current_form(name: str | None, s: Any, tmp_path: Path) -> None:
     path = write(tmp_path / "a")
-    for options, given in (({}, "alpha is not given"), ({"alpha": 0.1}, "alpha is 0.1")):
-        with pytest.raises(FileFormatError, match=f"current form.*not supported yet.*{given}.*alpha=1") as caught:
-            load(path, **options)
-        assert "\n" not in str(caught.value)
+    net = load(path, alpha=0.1, activation=name)
+    assert net.form == "current"
+    np.testing.assert_array_equal(net.h0, arrays()["init_state"][0])
+    np.testing.assert_allclose(net.run(X).z, psychrnn(arrays(), s, 0.1), rtol=1e-9, atol=1e-9)
+    assert net.info["state"] == "current form, PsychRNN's own, alpha = 0.1, as the user says"
+    with pytest.raises(FileFormatError, match=r"form='current' needs alpha = dt/tau, which the file does not hold"):
+        load(path)
 
 
 def test_the_two_forms_differ(tmp_path: Path) -> None:
-    """Why alpha below 1 is refused, and what form='rate' means instead."""
+    """What form='rate' means instead."""
     path = write(tmp_path / "a", init_state=None)
     net = load(path, form="rate", alpha=0.3, activation="tanh")
     np.testing.assert_allclose(net.d, 0.7, rtol=0, atol=1e-15)
     np.testing.assert_array_equal(net.g, 0.3)
-    assert net.info["state"].startswith("rate form with alpha = 0.3, as the user says")
+    assert net.form == "rate"
+    assert net.info["state"].startswith("rate form, alpha = 0.3, as the user says")
     theirs = psychrnn(arrays(init_state=np.zeros((1, UNITS))), np.tanh, 0.3)
     assert np.abs(net.run(X).z - theirs).max() > 0.1
     with pytest.raises(FileFormatError, match="form='rate' needs alpha"):

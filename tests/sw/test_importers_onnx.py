@@ -260,7 +260,22 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "gru": (model([node("GRU", ["x", "W", "R"], ["z"], hidden_size=5)]), "'n_z' .GRU. is not read"),
     "stacked": (
         model([rnn(), node("Squeeze", ["Y", "axes"], ["h"]), node("RNN", ["h", "W", "R"], ["z"], hidden_size=5)]),
-        "stacked layers, node 'n_Y' .RNN. and node 'n_z' .RNN., are not read yet",
+        "layer 'n_z' takes 2 inputs, and 'n_Y' before it has 5 units",
+    ),
+    "two rnns": (
+        model([rnn(), node("RNN", ["x", "W", "R"], ["z"], hidden_size=5)], outputs=("Y", "z")),
+        "are not one chain",
+    ),
+    "the readout feeds it": (
+        model(
+            [
+                rnn(),
+                node("Squeeze", ["Y", "axes"], ["h"]),
+                node("MatMul", ["h", "K"], ["k"]),
+                node("RNN", ["k", "W", "R"], ["z"], hidden_size=5),
+            ]
+        ),
+        "node 'n_z' .RNN. does not take the states of node 'n_Y' .RNN. as they are",
     ),
     "softmax": (model(nodes_with(node("Softmax", ["y"], ["z"]))), "node 'n_z' .Softmax. stands behind the RNN"),
     "two layers": (model(nodes_with(node("MatMul", ["y", "K"], ["z"]))), "node 'n_z' .MatMul. is a second layer"),

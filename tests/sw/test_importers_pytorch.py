@@ -251,7 +251,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "LSTM": (weights(gates=4), r"\(20, 5\): an LSTM, which is not read"),
     "projected": (weights(rnn__weight_hr_l0=f32(2, 5)), "rnn.weight_hr_l0 belongs to an LSTM with projections"),
     "bidirectional": (weights(rnn__weight_ih_l0_reverse=f32(5, 2)), "belongs to a bidirectional layer"),
-    "stacked": (weights(rnn__weight_ih_l1=f32(5, 5)), "rnn.weight_ih_l1 belongs to stacked layers"),
+    "half a layer": (weights(rnn__weight_ih_l1=f32(5, 5)), "the recurrent layer 'rnn' has no weight_hh_l1"),
+    "a layer left out": (
+        weights(rnn__weight_ih_l2=f32(5, 5), rnn__weight_hh_l2=f32(5, 5)),
+        "the recurrent layer 'rnn' has no weight_ih_l1",
+    ),
+    "a layer of other inputs": (
+        weights(rnn__weight_ih_l1=f32(5, 4), rnn__weight_hh_l1=f32(5, 5)),
+        "layer 'rnn_l1' takes 4 inputs, and 'rnn_l0' before it has 5 units",
+    ),
     "no rnn": ({"fc.weight": f32(3, 5)}, r"no tensor is named weight_ih_l0; .*fc.weight \(3, 5\)"),
     "no hh": (weights(rnn__weight_hh_l0=None), "the recurrent layer 'rnn' has no weight_hh_l0"),
     "one bias": (weights(rnn__bias_hh_l0=None), "rnn.bias_ih_l0 has no partner bias_hh"),

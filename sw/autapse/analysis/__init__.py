@@ -140,7 +140,7 @@ def analyze(
     say("searching fixed points, quantised")
     two = Side.of("quantised", dequantized(q), two_run.h, two_run.z, count, seed)
     rng = np.random.default_rng(seed)
-    top = q.formats.h.max_value
+    top = q.formats.h.max_value if q.form == "rate" else float(np.abs(two_run.h).max())
     begin = [rng.uniform(-top, top, (64, q.units)), *(p.h[None] for p in two.points[:200])]
     resting = Resting.of(q, np.concatenate(begin))
     return Analysis(q, inputs, one, two, resting, changes(one, two, q))

@@ -13,6 +13,7 @@ import numpy as np
 from autapse.fixed import FloatArray
 from autapse.network import Network, rate_arrays
 from autapse.sizes import Sized
+from autapse.update import require_rate_form
 
 
 class RateEquation(Protocol):
@@ -83,6 +84,7 @@ def from_network(net: Network, dt: float | None = None) -> Equation:
 
     `dt` is g when left out; d = 0, g = 1 gives tau = dt = 1. Raises ValueError when d and g are not of that form.
     """
+    require_rate_form(net, "a circuit")
     g = net.g
     step = float(g[0]) if dt is None else float(dt)
     if not (step > 0.0 and np.isfinite(step)):

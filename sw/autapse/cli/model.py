@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from autapse.bounds import error_bounds
+from autapse.bounds import ErrorBounds, error_bounds
 from autapse.cli._common import Json, emit, facts, out, read_any, read_array, working
 from autapse.loading import READABLE, load, parse_options
 from autapse.network import Network
@@ -39,10 +39,10 @@ def inspect(file: NetworkFile, option: Options = None, as_json: Json = False) ->
     data = describe(net)
     if isinstance(found, QuantizedNetwork):
         data["quantised"] = describe_quantized(found)
-        data["error_bounds"] = error_bounds(found).to_dict()
+        data["error_bounds"] = None if (bounds := _bounds(found)) is None else bounds.to_dict()
 
     def table() -> Any:
-        rows = {name: value for name, value in data.items() if not isinstance(value, dict)}
+        rows = {name: value for name, value in data.items() if not isinstance(value, dict | type(None))}
         rows |= {f"range of {name}": f"{low:.4g} to {high:.4g}" for name, (low, high) in data["ranges"].items()}
         rows |= data["info"] | data.get("quantised", {})
         return facts(rows)
@@ -53,17 +53,26 @@ def inspect(file: NetworkFile, option: Options = None, as_json: Json = False) ->
 def describe(net: Network) -> dict[str, Any]:
     """What a network is, as plain data."""
     modulus = float(np.max(np.abs(np.linalg.eigvals(net.W))))
-    update = "h <- d*h + g*s(W h + W_in x + b)" if net.leaky else "h <- s(W h + W_in x + b)"
     return {
         "units": net.units,
         "inputs": net.inputs,
         "outputs": net.outputs,
+        **({"layers of units": ", ".join(map(str, net.layers))} if net.layers else {}),
         "activation": net.activation,
-        "update": f"{update} (rate form)",
+        "update": update_text(net),
         "largest |eigenvalue| of W": round(modulus, 6),
         "ranges": {k: [float(a.min()), float(a.max())] for k, a in net.arrays().items() if np.any(a)},
         "info": dict(net.info),
     }
+
+
+def update_text(net: Network) -> str:
+    """The update and its form, on a line."""
+    if net.form == "current":
+        update, readout = "W s(v) + W_in x + b", "W_out s(v) + b_out"
+        update = f"v <- d*v + g*({update})" if net.leaky else f"v <- {update}"
+        return f"{update}, z = {readout} (current form)"
+    return ("h <- d*h + g*s(W h + W_in x + b)" if net.leaky else "h <- s(W h + W_in x + b)") + " (rate form)"
 
 
 def describe_quantized(q: QuantizedNetwork) -> dict[str, Any]:
@@ -80,12 +89,22 @@ def describe_quantized(q: QuantizedNetwork) -> dict[str, Any]:
             f"{proof['accumulator_bits']} bits hold ±{proof['accumulator_max']:,}; no row can exceed "
             f"{max(proof['largest_state_row'], proof['largest_readout_row']):,}: overflow is impossible"
         ),
-        **error_bounds(q).describe(),
+        **(bounds.describe() if (bounds := _bounds(q)) else {"against float": "no bound is derived for this form"}),
         "model hash": q.model_hash().hex(),
     }
     if f.leak is not None:
         rows["kept state"] = f"{f.state} ({f.guard} guard bits); decay and gain {f.leak}"
+    if q.form == "current":
+        bound = proof.get("largest_kept_state")
+        never = bound is not None and bound <= f.state.max_code
+        reach = f"no more than ±{bound * f.state.ulp:g} can be reached" if bound is not None else "nothing bounds it"
+        rows["kept state"] += f", ±{f.state.max_value:g}: {'never saturates' if never else 'saturates'}, {reach}"
     return rows
+
+
+def _bounds(q: QuantizedNetwork) -> ErrorBounds | None:
+    """The bounds of the error; None where none are derived, for the current form and for stacks."""
+    return None if q.form == "current" or q.network.layers else error_bounds(q)
 
 
 def convert(
@@ -166,6 +185,7 @@ def quantize(
         )
     q.save(output)
     data = {"file": str(output), **describe_quantized(q)}
-    figures = {"overflow_proof": q.overflow_proof(), "error_bounds": error_bounds(q).to_dict()}
+    bounds = _bounds(q)
+    figures = {"overflow_proof": q.overflow_proof(), "error_bounds": bounds and bounds.to_dict()}
     result = {**data, "formats": q.formats.to_dict(), **figures, **found}
     emit(as_json, result, lambda: facts(data))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from autapse.dynamics.maps import drive
 from autapse.fixed import FloatArray
 from autapse.network import Network
-from autapse.tangent import slope
+from autapse.update import jacobian
 
 ComplexArray = NDArray[np.complex128]
 #: Condition number of the eigenvectors from which on a matrix counts as defective.
@@ -17,12 +18,8 @@ DEFECTIVE = 1e8
 
 
 def network_jacobian(net: Network, h: ArrayLike, x: ArrayLike | None = None) -> FloatArray:
-    """dh[t+1]/dh[t] = diag(d) + diag(g) S W at states h, (..., units): (..., units, units)."""
-    h = np.asarray(h, dtype=np.float64)
-    a = h @ net.W.T + net.b
-    if x is not None:
-        a = a + np.asarray(x, dtype=np.float64) @ net.W_in.T
-    return (net.g * slope(net.activation, a))[..., None] * net.W + np.diag(net.d)
+    """d(state[t+1])/d(state[t]) at states h, (..., units): (..., units, units). See :func:`autapse.update.jacobian`."""
+    return jacobian(net, np.asarray(h, dtype=np.float64), drive(net, x))
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray
-from autapse.network import ACTIVATIONS, Network
+from autapse.network import Network
 from autapse.quantized import QuantizedNetwork
+from autapse.update import advance
 
 
 def step(net: Network, h: ArrayLike, x: ArrayLike | None = None) -> FloatArray:
     """One update of the states h, (..., units), under the inputs x, (..., inputs), zero when left out."""
-    h = np.asarray(h, dtype=np.float64)
-    a = h @ net.W.T + net.b
-    if x is not None:
-        a = a + np.asarray(x, dtype=np.float64) @ net.W_in.T
-    result: FloatArray = net.d * h + net.g * ACTIVATIONS[net.activation](a)
-    return result
+    return advance(net, np.asarray(h, dtype=np.float64), drive(net, x))
+
+
+def drive(net: Network, x: ArrayLike | None) -> FloatArray:
+    """W_in x + b under the inputs x, (..., inputs), zero when left out."""
+    return net.b if x is None else net.b + np.asarray(x, dtype=np.float64) @ net.W_in.T
 
 
 def run_from(net: Network, h: ArrayLike, x: ArrayLike | None = None, steps: int | None = None) -> FloatArray:

@@ -21,6 +21,7 @@ from autapse.fixed import FloatArray
 from autapse.network import ACTIVATIONS, Network, check_info, rate_arrays
 from autapse.sizes import Sized, check_positive
 from autapse.tangent import Point, linearized, slope
+from autapse.update import require_rate_form
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,10 @@ class RateODE(Sized):
         d = 1 - dt/tau gives tau = dt / (1 - d). A gain other than dt goes into the unit of the state: with
         h = (g/dt) k, the equation of k has W (g/dt), W_out (g/dt) and k0 = h0 dt/g. The readout is the same.
 
-        Raises ValueError for a decay of 1 (its tau is infinite) and a gain of 0 (that unit has no input).
+        Raises ValueError for a network of the current form, for a decay of 1 (its tau is infinite), and for a gain of 0
+        (that unit has no input).
         """
+        require_rate_form(net, "the rate equation")
         check_positive("dt", dt)
         if np.any(net.d >= 1.0):
             raise ValueError(f"d must be below 1 for a finite tau; d[{int(np.argmax(net.d))}] is {net.d.max():g}")

@@ -29,7 +29,7 @@ _PASSED_OVER = (
     "ActivityRegularization",
 )
 
-_SUPPORTED = "expected one SimpleRNN, then at most one linear Dense"
+_SUPPORTED = "expected SimpleRNN layers, then at most one linear Dense"
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class Layer:
         return f"{self.name} ({self.kind}, {self.units}{nonlinear})"
 
 
-def read_layers(config: Any) -> tuple[Layer, Layer | None]:
-    """The recurrent layer and the readout layer, or None, of a decoded ``model_config``.
+def read_layers(config: Any) -> tuple[list[Layer], Layer | None]:
+    """The recurrent layers, in order, and the readout layer, or None, of a decoded ``model_config``.
 
     Accepts the Sequential and Functional configurations of Keras 2 and 3. Raises ValueError for everything that is
-    not one SimpleRNN and at most one linear Dense after it, naming the layer.
+    not SimpleRNN layers and at most one linear Dense after them, naming the layer.
     """
-    rnn: Layer | None = None
+    rnns: list[Layer] = []
     head: Layer | None = None
     inputs = 0
     for kind, name, settings in _entries(config):
@@ -78,20 +78,18 @@ def read_layers(config: Any) -> tuple[Layer, Layer | None]:
         if kind in _PASSED_OVER or (kind == "Activation" and settings.get("activation") == "linear"):
             continue
         if kind in ("SimpleRNN", "RNN"):
-            if rnn is not None:
-                raise ValueError(f"stacked recurrent layers {rnn.name!r} and {name!r} are not read yet; {_SUPPORTED}")
             if head is not None:
                 raise ValueError(f"layer {head.name!r} (Dense) stands before {name!r} ({kind}); {_SUPPORTED}")
-            rnn = _recurrent(kind, name, settings)
+            rnns.append(_recurrent(kind, name, settings))
         elif kind in ("Dense", "TimeDistributed"):
             if head is not None:
                 raise ValueError(f"layer {name!r} (Dense) is a second one after {head.name!r}; {_SUPPORTED}")
             head = _readout(kind, name, settings)
         else:
             _refuse(kind, name, settings)
-    if rnn is None:
+    if not rnns:
         raise ValueError(f"the model has no recurrent layer; {_SUPPORTED}")
-    return rnn, head
+    return rnns, head
 
 
 def _entries(config: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -132,7 +130,7 @@ def _recurrent(kind: str, name: str, settings: Mapping[str, Any]) -> Layer:
     if kind == "RNN":
         cell = settings.get("cell")
         if isinstance(cell, list):
-            raise ValueError(f"layer {name!r} (RNN) stacks {len(cell)} cells, which is not read yet; {_SUPPORTED}")
+            raise ValueError(f"layer {name!r} (RNN) stacks {len(cell)} cells, which is not read; {_SUPPORTED}")
         cell_kind, settings = _object(cell, f"the cell of layer {name!r} (RNN)")
         kind = f"RNN({cell_kind})"
         if cell_kind != "SimpleRNNCell":

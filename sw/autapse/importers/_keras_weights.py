@@ -9,7 +9,7 @@ Source: keras/src/saving/saving_lib.py and keras/src/legacy/saving/legacy_h5_for
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ _PATHS = {
     "Dense": "dense",
     "TimeDistributed(Dense)": "time_distributed/layer",
 }
-_EXPECTED = "expected one SimpleRNN, then at most one linear Dense"
+_EXPECTED = "expected SimpleRNN layers, then at most one linear Dense"
 
 
 def named(group: Any, layer: str) -> Weights:
@@ -71,19 +71,26 @@ def positional(file: Any) -> Mapping[str, Weights]:
     return found
 
 
-def of_class(groups: Mapping[str, Weights], layer: Layer) -> Weights:
-    """The weights, in a ``.keras`` archive, of the one layer of its class; empty where there are none."""
+def of_class(groups: Mapping[str, Weights], layer: Layer, chain: Sequence[Layer]) -> Weights:
+    """The weights, in a ``.keras`` archive, of a layer; empty where there are none.
+
+    Keras counts the layers of a class, those of `chain` among them, from the second one: ``simple_rnn_1``.
+    """
     path = _PATHS[layer.kind]
+    before = sum(other.kind == layer.kind for other in chain[: chain.index(layer)]) if layer in chain else 0
+    if before:
+        path = path.replace("/", f"_{before}/", 1)
     fitting = [place for place in groups if place == path or place.endswith(f"/{path}")]
     if len(fitting) > 1:
         raise ValueError(f"layer {layer.name!r} ({layer.kind}) has weights at {' and '.join(fitting)}; expected one")
     return groups[fitting[0]] if fitting else {}
 
 
-def by_shape(groups: Mapping[str, Weights], activation: str) -> tuple[Layer, Layer | None]:
+def by_shape(groups: Mapping[str, Weights], activation: str) -> tuple[list[Layer], Layer | None]:
     """The layers of a file with weights only, found by paths and shapes; the readout is taken to be linear.
 
-    The layers' names are the keys of `groups`. Raises ValueError for all but one SimpleRNN and at most one Dense.
+    The layers' names are the keys of `groups`. Raises ValueError for all but SimpleRNN layers and at most one
+    Dense.
     """
     cells = [place for place, weights in groups.items() if "recurrent_kernel" in weights or place.endswith("/cell")]
     if not cells:
@@ -96,18 +103,8 @@ def by_shape(groups: Mapping[str, Weights], activation: str) -> tuple[Layer, Lay
             raise ValueError(f"{place} belongs to a bidirectional layer, which is not read; {_EXPECTED}")
         if place.endswith("/cell") and kind not in ("simple_rnn", "rnn"):
             raise ValueError(f"{place} belongs to a layer of the class {kind}, which is not read; {_EXPECTED}")
-    if len(cells) > 1:
-        raise ValueError(f"stacked recurrent layers {' and '.join(cells)} are not read yet; {_EXPECTED}")
-    place = cells[0]
-    if "recurrent_kernel" not in groups[place]:
-        raise ValueError(f"{place} has no weight recurrent_kernel; {_EXPECTED}")
-    shape = groups[place]["recurrent_kernel"].shape
-    units = int(shape[0]) if len(shape) == 2 else 0
-    if units and shape[1] in (3 * units, 4 * units):
-        gated = {3: "a GRU", 4: "an LSTM"}[shape[1] // units]
-        raise ValueError(f"{place} has recurrent weights of shape {shape}: {gated}, which is not read; {_EXPECTED}")
-    rnn = Layer(place, "SimpleRNN", units, activation, "bias" in groups[place])
-    others = [other for other in groups if other != place and groups[other]]
+    rnns = [_by_shape(groups, place, activation) for place in _in_order(cells)]
+    others = [other for other in groups if other not in cells and groups[other]]
     for other in others:
         kernel = groups[other].get("kernel")
         last = re.sub(r"_\d+$", "", other.rpartition("/")[2])
@@ -117,9 +114,32 @@ def by_shape(groups: Mapping[str, Weights], activation: str) -> tuple[Layer, Lay
     if len(others) > 1:
         raise ValueError(f"holds {len(others)} layers besides the SimpleRNN, {', '.join(others[:4])}; {_EXPECTED}")
     if not others:
-        return rnn, None
+        return rnns, None
     weights = groups[others[0]]
-    return rnn, Layer(others[0], "Dense", int(weights["kernel"].shape[1]), "identity", "bias" in weights)
+    return rnns, Layer(others[0], "Dense", int(weights["kernel"].shape[1]), "identity", "bias" in weights)
+
+
+def _in_order(cells: list[str]) -> list[str]:
+    """The places of recurrent layers in the order of the model: as they are listed by name, or by their numbers."""
+    counted = [re.fullmatch(r"(.*?)(?:_(\d+))?/cell", place) for place in cells]
+    if len(cells) == 1 or not all(counted):
+        return cells
+    kinds = {match[1] for match in counted if match}
+    if len(kinds) > 1:
+        raise ValueError(f"the order of {' and '.join(cells)} is not in the file; save the whole model; {_EXPECTED}")
+    return [place for _, place in sorted((int(m[2] or 0), m[0]) for m in counted if m)]
+
+
+def _by_shape(groups: Mapping[str, Weights], place: str, activation: str) -> Layer:
+    """One recurrent layer; ValueError unless it is a SimpleRNN."""
+    if "recurrent_kernel" not in groups[place]:
+        raise ValueError(f"{place} has no weight recurrent_kernel; {_EXPECTED}")
+    shape = groups[place]["recurrent_kernel"].shape
+    units = int(shape[0]) if len(shape) == 2 else 0
+    if units and shape[1] in (3 * units, 4 * units):
+        gated = {3: "a GRU", 4: "an LSTM"}[shape[1] // units]
+        raise ValueError(f"{place} has recurrent weights of shape {shape}: {gated}, which is not read; {_EXPECTED}")
+    return Layer(place, "SimpleRNN", units, activation, "bias" in groups[place])
 
 
 def size(weights: Weights, name: str, axis: int) -> int:

@@ -1,4 +1,4 @@
-"""What follows an RNN in an ONNX graph: reshaping, and a linear readout as MatMul, Add and Gemm."""
+"""What follows an RNN in an ONNX graph: reshaping, and the next RNN, or a linear readout as MatMul, Add and Gemm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from autapse.fixed import FloatArray
 from autapse.importers._onnx_graph import Graph, attributes, shown
 
-EXPECTED = "expected one forward RNN, and after it at most one MatMul or Gemm with an Add"
+EXPECTED = "expected forward RNNs in a chain, and after them at most one MatMul or Gemm with an Add"
 
 
 @dataclass
@@ -31,6 +31,8 @@ class Head:
         Whether only the last step, or a selection, is left.
     reached
         The outputs of the graph that lie on the path.
+    following
+        The RNN node whose input the path ends at.
     """
 
     axes: list[str]
@@ -40,10 +42,11 @@ class Head:
     layer: str = ""
     at_end: bool = False
     reached: list[str] = field(default_factory=list)
+    following: Any = None
 
 
 def walk(graph: Graph, name: str, axes: list[str], units: int) -> Head:
-    """Follow the tensor `name` of the RNN to the graph's output.
+    """Follow the tensor `name` of the RNN to the graph's output, or to the input of another RNN.
 
     Raises ValueError that names the node for everything but reshaping, selecting steps and one linear readout.
     """
@@ -57,6 +60,9 @@ def walk(graph: Graph, name: str, axes: list[str], units: int) -> Head:
         if len(users) > 1:
             raise ValueError(f"{name!r} goes to {' and '.join(map(shown, users))}; {EXPECTED}")
         node = users[0]
+        if node.op_type == "RNN" and name == node.input[0]:
+            head.following = node
+            return head
         if node.op_type in ("MatMul", "Gemm", "Add"):
             _linear(graph, node, name, head)
         elif node.domain not in ("", "ai.onnx") or node.op_type not in _PASSED_OVER:

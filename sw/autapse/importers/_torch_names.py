@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from autapse.importers._reading import StoredTensor, check_activation, take
+from autapse.importers._stack import stacked
 from autapse.network import Network
 
 _NAME = re.compile(r"(?P<prefix>.*?)(?P<kind>weight|bias)_(?P<part>ih|hh|hr)(_l(?P<layer>\d+))?(?P<reverse>_reverse)?")
 _GATED = {3: "a GRU", 4: "an LSTM"}
 
 #: What follows every refusal.
-EXPECTED = "expected one torch.nn.RNN of one layer, and at most one Linear after it"
+EXPECTED = "expected one torch.nn.RNN, and at most one Linear after it"
 
 
 def holds_rnn(tensors: Mapping[str, StoredTensor]) -> bool:
@@ -54,14 +56,39 @@ def build(
     Raises
     ------
     ValueError
-        For GRU, LSTM, bidirectional and stacked layers, wrong shapes, and whatever else the file holds; one line.
+        For GRU, LSTM and bidirectional layers, wrong shapes, and whatever else the file holds; one line.
     """
     function = check_activation(activation or "tanh")
-    prefix, parts = _recurrent(tensors, layer)
+    prefix, chain = _recurrent(tensors, layer)
     shown = prefix.rstrip("._") or "rnn"
+    layers = [_layer(tensors, parts) for parts in chain]
+    names = [f"{shown}_l{k}" for k in range(len(chain))]
+    units, mine = len(layers[-1]["W"]), {name for parts in chain for name in parts.values()}
+    others = {name: tensor for name, tensor in tensors.items() if name not in mine}
+    readout = _head(others, units, head)
+    listed = ", ".join(f"{shown} (RNN, {len(found['W'])}, {function})" for found in layers)
+    if readout is not None:
+        weight = tensors[f"{readout}.weight"]
+        outputs = weight.shape[0] if weight.shape else -1
+        layers[-1]["W_out"] = take(weight, f"{readout}.weight", (outputs, units))
+        if f"{readout}.bias" in tensors:
+            layers[-1]["b_out"] = take(tensors[f"{readout}.bias"], f"{readout}.bias", (outputs,))
+        listed += f", {readout} (Linear, {outputs})"
+    said = "given by the user" if activation else "PyTorch's default"
+    info = {
+        "source": source,
+        "format": format,
+        "layers": listed,
+        "nonlinearity": f"{function}, {said}: the file does not hold it",
+    }
+    return Network(**stacked(layers, names), activation=function, info=info)
+
+
+def _layer(tensors: Mapping[str, StoredTensor], parts: Mapping[str, str]) -> dict[str, Any]:
+    """The arrays of one recurrent layer."""
     w_hh, w_ih = (tensors[parts[key]] for key in ("weight_hh", "weight_ih"))
     units = _units(parts, w_ih, w_hh)
-    arrays = {
+    arrays: dict[str, Any] = {
         "W": take(w_hh, parts["weight_hh"], (units, units)),
         "W_in": take(w_ih, parts["weight_ih"], (units, w_ih.shape[1])),
     }
@@ -71,51 +98,34 @@ def build(
                 raise ValueError(f"{parts[other]} has no partner {key}; {EXPECTED}")
         b_ih, b_hh = (take(tensors[parts[key]], parts[key], (units,)) for key in ("bias_ih", "bias_hh"))
         arrays["b"] = b_ih + b_hh
-    others = {name: tensor for name, tensor in tensors.items() if name not in parts.values()}
-    readout = _head(others, units, head)
-    layers = f"{shown} (RNN, {units}, {function})"
-    if readout is not None:
-        weight = tensors[f"{readout}.weight"]
-        outputs = weight.shape[0] if weight.shape else -1
-        arrays["W_out"] = take(weight, f"{readout}.weight", (outputs, units))
-        if f"{readout}.bias" in tensors:
-            arrays["b_out"] = take(tensors[f"{readout}.bias"], f"{readout}.bias", (outputs,))
-        layers += f", {readout} (Linear, {outputs})"
-    said = "given by the user" if activation else "PyTorch's default"
-    info = {
-        "source": source,
-        "format": format,
-        "layers": layers,
-        "nonlinearity": f"{function}, {said}: the file does not hold it",
-    }
-    return Network(**arrays, activation=function, info=info)
+    return arrays
 
 
-def _recurrent(tensors: Mapping[str, StoredTensor], layer: str | None) -> tuple[str, dict[str, str]]:
-    """The prefix of the recurrent layer, and its tensors' names by ``weight_ih`` and the like."""
-    found: dict[str, dict[str, str]] = {}
+def _recurrent(tensors: Mapping[str, StoredTensor], layer: str | None) -> tuple[str, list[dict[str, str]]]:
+    """The prefix of the recurrent layers, and, by layer, their tensors' names by ``weight_ih`` and the like."""
+    found: dict[str, dict[int, dict[str, str]]] = {}
     for name in tensors:
         match = _NAME.fullmatch(name)
         if match is None or (layer is not None and match["prefix"].rstrip("._") != layer):
             continue
         if match["reverse"]:
             raise ValueError(f"{name} belongs to a bidirectional layer, which is not read; {EXPECTED}")
-        if match["layer"] not in (None, "0"):
-            raise ValueError(f"{name} belongs to stacked layers, which are not read yet; {EXPECTED}")
         if match["part"] == "hr":
             raise ValueError(f"{name} belongs to an LSTM with projections, which is not read; {EXPECTED}")
-        found.setdefault(match["prefix"], {})[f"{match['kind']}_{match['part']}"] = name
+        of_layer = found.setdefault(match["prefix"], {}).setdefault(int(match["layer"] or 0), {})
+        of_layer[f"{match['kind']}_{match['part']}"] = name
     if not found:
         named = f" of the layer {layer!r}" if layer is not None else ""
         raise ValueError(f"no tensor is named weight_ih_l0{named}; {EXPECTED}. It holds {_listed(tensors)}")
     if len(found) > 1:
         names = ", ".join(repr(prefix.rstrip("._")) for prefix in found)
         raise ValueError(f"holds {len(found)} recurrent layers, {names}; name one with layer=, and its head with head=")
-    prefix, parts = next(iter(found.items()))
-    for key in ("weight_ih", "weight_hh"):
-        if key not in parts:
-            raise ValueError(f"the recurrent layer {prefix.rstrip('._')!r} has no {key}_l0; {EXPECTED}")
-    return prefix, parts
+    prefix, chain = next(iter(found.items()))
+    for k in range(max(chain) + 1):
+        for key in ("weight_ih", "weight_hh"):
+            if key not in chain.get(k, {}):
+                raise ValueError(f"the recurrent layer {prefix.rstrip('._')!r} has no {key}_l{k}; {EXPECTED}")
+    return prefix, [chain[k] for k in range(max(chain) + 1)]
 
 
 def _units(parts: Mapping[str, str], w_ih: StoredTensor, w_hh: StoredTensor) -> int:

@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 
 from autapse.errors import MissingToolError
+from autapse.fixed import FloatArray
 from autapse.importers import _keras_weights as stored
 from autapse.importers._keras_config import Layer, read_layers
 from autapse.importers._keras_weights import Weights
 from autapse.importers._reading import check_activation, one_line, reading
+from autapse.importers._stack import one_activation, stacked
 from autapse.network import Network
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -39,7 +41,7 @@ def is_keras(path: str | os.PathLike[str]) -> bool:
 
 
 def load(path: str | os.PathLike[str], *, activation: str | None = None) -> Network:
-    """Read a Keras model: one SimpleRNN (or RNN of one SimpleRNNCell), then at most one linear Dense.
+    """Read a Keras model: SimpleRNN layers (or RNN of one SimpleRNNCell), then at most one linear Dense.
 
     The kind is told by content: a whole model in HDF5, a ``.keras`` archive, or the weights of ``save_weights``, which
     do not say their `activation`: it is tanh, Keras' default, unless given, and may be given for those only. Without
@@ -80,10 +82,10 @@ def _without(activation: str | None, place: str) -> None:
 def _whole(file: Any, source: str) -> Network:
     """A whole model in HDF5: ``model_config``, and the weights by the layers' names under ``model_weights``."""
     config = _json(_text(file.attrs.get("model_config")), "the attribute model_config")
-    rnn, head = read_layers(config)
+    rnns, head = read_layers(config)
     version = _text(file.attrs.get("keras_version")) or "of unknown version"
     root = file.get("model_weights")
-    return _network(rnn, head, lambda layer: stored.named(root, layer.name), source, f"Keras HDF5 {version}")
+    return _network(rnns, head, lambda layer: stored.named(root, layer.name), source, f"Keras HDF5 {version}")
 
 
 def _archive(path: Path, h5py: Any) -> Network:
@@ -100,11 +102,11 @@ def _archive(path: Path, h5py: Any) -> Network:
             metadata = _json(archive.read("metadata.json"), "metadata.json")
             version = str(metadata.get("keras_version")) if isinstance(metadata, dict) else version
         weights = archive.read(ARCHIVE_MEMBERS[1])
-    rnn, head = read_layers(config)
+    rnns, head = read_layers(config)
     with h5py.File(io.BytesIO(weights), "r") as file:
         groups = stored.positional(file)
-        find = lambda layer: stored.of_class(groups, layer)  # noqa: E731  # a closure, like its siblings
-        return _network(rnn, head, find, path.name, f"Keras archive {version}")
+        find = lambda layer: stored.of_class(groups, layer, rnns)  # noqa: E731  # a closure, like its siblings
+        return _network(rnns, head, find, path.name, f"Keras archive {version}")
 
 
 def _weights_only(file: Any, source: str, activation: str | None) -> Network:
@@ -123,15 +125,31 @@ def _weights_only(file: Any, source: str, activation: str | None) -> Network:
             "an HDF5 file without the attribute model_config and without weights where Keras puts them; expected "
             "a whole Keras model, written by model.save(), or weights, written by model.save_weights()"
         )
-    rnn, head = stored.by_shape(groups, function)
-    net = _network(rnn, head, lambda layer: groups[layer.name], source, layout)
+    rnns, head = stored.by_shape(groups, function)
+    net = _network(rnns, head, lambda layer: groups[layer.name], source, layout)
     said = "given by the user" if activation else "Keras' default"
     return net.with_info(nonlinearity=f"{function}, {said}: the file does not hold it; a linear readout is assumed")
 
 
-def _network(rnn: Layer, head: Layer | None, find: Callable[[Layer], Weights], source: str, layout: str) -> Network:
-    """The network of the two layers, whose weights `find` gives."""
-    weights = find(rnn)
+def _network(
+    rnns: list[Layer], head: Layer | None, find: Callable[[Layer], Weights], source: str, layout: str
+) -> Network:
+    """The network of the layers, whose weights `find` gives."""
+    names = [rnn.name for rnn in rnns]
+    activation = one_activation([rnn.activation for rnn in rnns], names)
+    layers = [_recurrent(rnn, find(rnn)) for rnn in rnns]
+    if head is not None:
+        weights = find(head)
+        layers[-1]["W_out"] = stored.take(head, weights, "kernel", (rnns[-1].units, head.units))
+        if head.use_bias:
+            layers[-1]["b_out"] = stored.take(head, weights, "bias", (head.units,))
+    listed = ", ".join(map(str, rnns if head is None else [*rnns, head]))
+    info = {"source": source, "format": layout, "layers": listed}
+    return Network(**stacked(layers, names), activation=activation, info=info)
+
+
+def _recurrent(rnn: Layer, weights: Weights) -> dict[str, FloatArray]:
+    """The arrays of one recurrent layer."""
     inputs = stored.size(weights, "kernel", 0)
     arrays = {
         "W_in": stored.take(rnn, weights, "kernel", (inputs, rnn.units)),
@@ -139,13 +157,7 @@ def _network(rnn: Layer, head: Layer | None, find: Callable[[Layer], Weights], s
     }
     if rnn.use_bias:
         arrays["b"] = stored.take(rnn, weights, "bias", (rnn.units,))
-    if head is not None:
-        weights = find(head)
-        arrays["W_out"] = stored.take(head, weights, "kernel", (rnn.units, head.units))
-        if head.use_bias:
-            arrays["b_out"] = stored.take(head, weights, "bias", (head.units,))
-    info = {"source": source, "format": layout, "layers": str(rnn) if head is None else f"{rnn}, {head}"}
-    return Network(**arrays, activation=rnn.activation, info=info)
+    return arrays
 
 
 def _json(text: str | bytes | None, what: str) -> Any:

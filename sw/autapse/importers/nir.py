@@ -7,8 +7,9 @@ without a loop that skips the integrators:
     LI:      tau dv/dt = v_leak - v + r I            I:  dv/dt = r I
     CubaLI:  tau_syn dI/dt = -I + w_in S,  tau_mem dv/dt = v_leak - v + r I   (two units each, I and v)
 
-All are stepped at once, so that a node sees the others' states of the step before, and the inputs of this one. Spiking
-nodes and convolutions are refused by name.
+Their states are of the current form, v <- d v + g (W s(v) + ...), which is the rate form as well, because s is the
+identity. All are stepped at once, so that a node sees the others' states of the step before, and the inputs of this
+one. Spiking nodes and convolutions are refused by name.
 Source: https://neuroir.org/docs/primitives.html, and nir/serialization.py of nir 1.0.8.
 """
 
@@ -18,6 +19,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +69,7 @@ def load(path: str | os.PathLike[str], *, dt: float | None = None, method: str |
             "source": Path(path).name,
             "format": f"NIR {version}",
             "layers": listed,
+            "state": "current form, which equals the rate form without a nonlinearity",
             "discretisation": f"{method or 'euler'}, dt = {dt:g} s",
         }
         return Network(**arrays, activation="identity", info=info)
@@ -138,7 +141,7 @@ class _System:
             raise ValueError(f"the graph has {len(found)} nodes {kind}; expected one")
         return found[0]
 
-    def arrays(self, step: _Step, dt: float) -> dict[str, FloatArray]:
+    def arrays(self, step: _Step, dt: float) -> dict[str, Any]:
         """The network's arrays, for decay and gain by `step` and an integrator's gain `dt`."""
         n = self.units
         total = {"W": np.zeros((n, n)), "W_in": np.zeros((n, self.inputs)), "b": np.zeros(n)}

@@ -4,16 +4,16 @@ PsychRNN keeps a state v of the current form, with a = dt/tau, and reads out its
 
     v <- (1 - a) v + a (W_rec s(v) + W_in x + b_rec)        z = W_out s(v) + b_out
 
-A :class:`~autapse.network.Network` is of the rate form, h <- (1 - a) h + a s(W h + W_in x + b), which is another system
-unless a = 1: then h = s(v) obeys it exactly. The file holds neither a nor s, which is relu unless the user chose
-another. Version 1.0 stores the weights as they act; earlier ones store them raw, beside masks that are applied here.
+and is read as a :class:`~autapse.network.Network` of that form; for a = 1 as one of the rate form,
+h <- s(W h + W_in x + b), which h = s(v) then obeys exactly, and which costs less hardware. The file holds neither a nor
+s, which is relu unless the user chose another. Version 1.0 stores the weights as they act; earlier ones store them raw,
+beside masks that are applied here.
 Source: psychrnn/backend/rnn.py (get_weights, save), models/basic.py and simulation.py of PsychRNN 1.0.0.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def load(
     alpha
         dt/tau, in (0, 1], which the file does not hold.
     form
-        ``current``, PsychRNN's own, when left out: exact for alpha = 1 only, where the network's state is the
+        ``current``, PsychRNN's own, when left out. For alpha = 1 the network is of the rate form, and its state the
         activation of PsychRNN's. ``rate`` for weights of these names that belong to a model of the rate form.
 
     Raises FileFormatError, one line that names the file, for everything else, and FileNotFoundError.
@@ -77,32 +77,20 @@ def load(
             "layers": f"rnn ({arrays['W'].shape[0]}, {function})",
             "nonlinearity": f"{function}, {chosen}: the file does not hold it",
         }
-        if form != "rate":
-            return current_form(arrays, alpha, function, info)
         if alpha is None:
-            raise ValueError("form='rate' needs alpha = dt/tau, which the file does not hold")
-        info["state"] = (
-            f"rate form with alpha = {alpha:g}, as the user says; PsychRNN's own models are of the current form"
-        )
-        arrays["d"], arrays["g"] = (np.full(arrays["W"].shape[0], value) for value in (1.0 - alpha, alpha))
-        return Network(**arrays, activation=function, info=info)
+            raise ValueError(f"form={form or 'current'!r} needs alpha = dt/tau, which the file does not hold")
+        if form == "rate":
+            info["state"] = f"rate form, alpha = {alpha:g}, as the user says; PsychRNN's own is the current form"
+        elif alpha == 1.0:
+            arrays["h0"] = ACTIVATIONS[function](arrays.get("h0", np.zeros(len(arrays["W"]))))
+            info["state"] = "rate form: the activation of PsychRNN's state, which is exact for alpha = 1"
+        else:
+            arrays["form"] = "current"
+            info["state"] = f"current form, PsychRNN's own, alpha = {alpha:g}, as the user says"
+        return Network(**arrays, d=np.array(1.0 - alpha), g=np.array(alpha), activation=function, info=info)
 
 
-def current_form(arrays: Mapping[str, Any], alpha: float | None, activation: str, info: Mapping[str, str]) -> Network:
-    """The network of a model of the current form. Not supported yet, but for alpha = 1, where both forms agree."""
-    if alpha != 1.0:
-        given = "alpha is not given" if alpha is None else f"alpha is {alpha:g}"
-        raise ValueError(
-            "PsychRNN's state is of the current form, v <- (1-a) v + a (W s(v) + W_in x + b), which is not supported "
-            f"yet; it equals the rate form for a = dt/tau = 1 only, and {given}. Pass alpha=1 if that is your model, "
-            "or form='rate' with its alpha if your model is not PsychRNN's own"
-        )
-    start = ACTIVATIONS[activation](np.asarray(arrays.get("h0", np.zeros(len(arrays["W"]))), dtype=np.float64))
-    note = "the state is the activation of PsychRNN's, which is exact for alpha = 1"
-    return Network(**{**arrays, "h0": start}, activation=activation, info={**info, "state": note})
-
-
-def _arrays(file: Any) -> dict[str, FloatArray]:
+def _arrays(file: Any) -> dict[str, Any]:
     """The network's arrays by its own names, masks and Dale's law applied."""
     gated = [name for name in ("W_f", "init_hidden", "init_cell") if name in file.files]
     if gated:

@@ -1,4 +1,4 @@
-"""ONNX models with one ``RNN`` operator and at most one linear layer after it, read with the package `onnx`.
+"""ONNX models with a chain of ``RNN`` operators and at most one linear layer after it, read with the package `onnx`.
 
 The operator computes h <- f(W x + Wb + R h + Rb), with W (directions, units, inputs), R (directions, units, units) and
 B (directions, [Wb, Rb]): [to, from] already. Its inputs and attributes are of three versions, since opsets 7, 14
@@ -20,6 +20,7 @@ from autapse.fixed import FloatArray
 from autapse.importers._onnx_graph import Graph, attributes, shown
 from autapse.importers._onnx_head import EXPECTED, Head, walk
 from autapse.importers._reading import one_line, reading
+from autapse.importers._stack import one_activation, stacked
 from autapse.network import Network
 
 _ACTIVATIONS = {"tanh": "tanh", "sigmoid": "sigmoid", "relu": "relu"}
@@ -32,7 +33,7 @@ def is_onnx(start: bytes) -> bool:
 
 
 def load(path: str | os.PathLike[str]) -> Network:
-    """Read an ONNX model: one forward RNN (tanh, sigmoid or relu), then at most one MatMul or Gemm, with an Add.
+    """Read an ONNX model: forward RNNs (tanh, sigmoid or relu), then at most one MatMul or Gemm, with an Add.
 
     Reshaping between them is passed over, and so is a selection of steps: a network has a readout at each of them, and
     `info` says where the model has the last, or a selection, only. Weights in external files are read from beside the
@@ -65,10 +66,31 @@ def load(path: str | os.PathLike[str]) -> Network:
 
 
 def _network(graph: Graph, source: str, layout: str) -> Network:
-    node = _rnn(graph)
+    chain = _chain(graph)
+    names = [node.name or f"rnn_{k}" for k, node in enumerate(chain)]
+    _source(graph, chain[0])
+    layers = [_layer(graph, node) for node in chain]
+    activation = one_activation([_activation(node, attributes(node)) for node in chain], names)
+    head = _readout(graph, chain[-1], len(layers[-1]["W"]))
+    listed = [
+        f"{node.name or 'rnn'} (RNN, {len(found['W'])}, {activation})"
+        for node, found in zip(chain, layers, strict=True)
+    ]
+    if head.W_out is not None:
+        layers[-1]["W_out"] = head.W_out
+        listed.append(head.layer)
+        if head.b_out is not None:
+            layers[-1]["b_out"] = head.b_out
+    info = {"source": source, "format": layout, "layers": ", ".join(listed)}
+    if head.at_end:
+        info["readout"] = "at every step; the model's own is at the last step, or a selection, only"
+    return Network(**stacked(layers, names), activation=activation, info=info)
+
+
+def _layer(graph: Graph, node: Any) -> dict[str, FloatArray]:
+    """The arrays of one RNN node."""
     options = attributes(node)
     _refuse(node, options)
-    activation = _activation(node, options)
     inputs = [*node.input, *[""] * 6][:6]
     W = _direction(graph.floats(inputs[1], f"W of {shown(node)}", 3), "W", node)
     R = _direction(graph.floats(inputs[2], f"R of {shown(node)}", 3), "R", node)
@@ -82,37 +104,61 @@ def _network(graph: Graph, source: str, layout: str) -> Network:
         if both.shape != (2 * units,):
             raise ValueError(f"B of {shown(node)} must have {2 * units} numbers; it has {both.size}")
         arrays["b"] = both[:units] + both[units:]
-    batch_first = options.get("layout", 0) == 1
-    _inputs(graph, node, inputs[0], inputs[4], batch_first)
+    _lengths(graph, node, inputs[4])
     if inputs[5]:
-        arrays["h0"] = _initial(graph, node, inputs[5], units, batch_first)
-    head = _readout(graph, node, units, batch_first)
-    layers = f"{node.name or 'rnn'} (RNN, {units}, {activation})"
-    if head.W_out is not None:
-        arrays["W_out"] = head.W_out
-        layers += f", {head.layer}"
-        if head.b_out is not None:
-            arrays["b_out"] = head.b_out
-    info = {"source": source, "format": layout, "layers": layers}
-    if head.at_end:
-        info["readout"] = "at every step; the model's own is at the last step, or a selection, only"
-    return Network(**arrays, activation=activation, info=info)
+        arrays["h0"] = _initial(graph, node, inputs[5], units)
+    return arrays
 
 
-def _rnn(graph: Graph) -> Any:
-    """The one RNN node."""
+def _chain(graph: Graph) -> list[Any]:
+    """The RNN nodes, the first one first; each takes the states of all steps of the one before it."""
+    nodes = _rnns(graph)
+    if len(nodes) == 1:
+        return nodes
+    followers = {node.output[0]: _following(graph, node) for node in nodes}
+    fed = [node.output[0] for node in followers.values() if node is not None]
+    chain: list[Any] = [node for node in nodes if node.output[0] not in fed][:1]
+    while len(chain) in range(1, len(nodes)) and (node := followers[chain[-1].output[0]]) is not None:
+        chain.append(node)
+    if len(chain) != len(nodes):
+        raise ValueError(f"{' and '.join(map(shown, nodes))} are not one chain; {EXPECTED}")
+    return chain
+
+
+def _following(graph: Graph, node: Any) -> Any:
+    """The RNN node that takes the states of `node` at every step, as they are; None behind the last one."""
+    if not node.output[0] or (node.output[0] not in graph.users and node.output[0] not in graph.outputs):
+        return None
+    units = int(attributes(node).get("hidden_size", -1))
+    path = walk(graph, node.output[0], _axes(node), units)
+    if path.following is None:
+        return None
+    plain = [axis for axis in _axes(node) if axis != "dir"]
+    if path.axes != plain or path.at_end or path.W_out is not None or path.reached:
+        raise ValueError(f"{shown(path.following)} does not take the states of {shown(node)} as they are; {EXPECTED}")
+    if len(node.output) > 1 and node.output[1] and (node.output[1] in graph.users or node.output[1] in graph.outputs):
+        raise ValueError(f"the last state of {shown(node)} is used beside its states; {EXPECTED}")
+    return path.following
+
+
+def _rnns(graph: Graph) -> list[Any]:
+    """The RNN nodes, in the order of the file."""
     found = [node for node in graph.nodes if node.op_type == "RNN" and node.domain in ("", "ai.onnx")]
     others = [node for node in graph.nodes if node.op_type in ("GRU", "LSTM", "Scan", "Loop", "If")]
     if others:
         raise ValueError(f"{shown(others[0])} is not read; {EXPECTED}")
-    if len(found) > 1:
-        raise ValueError(f"stacked layers, {' and '.join(map(shown, found))}, are not read yet; {EXPECTED}")
     if not found:
         raise ValueError(
             "the model has no RNN node; PyTorch's newer exporter unrolls it: torch.onnx.export(..., dynamo=False) "
             f"does not, or give the state_dict itself; {EXPECTED}"
         )
-    return found[0]
+    return found
+
+
+def _axes(node: Any) -> list[str]:
+    """What the axes of an RNN's output Y mean."""
+    batch_first = attributes(node).get("layout", 0) == 1
+    return ["batch", "time", "dir", "unit"] if batch_first else ["time", "dir", "batch", "unit"]
 
 
 def _refuse(node: Any, options: dict[str, Any]) -> None:
@@ -142,8 +188,9 @@ def _direction(array: FloatArray, what: str, node: Any) -> FloatArray:
     return np.asarray(array[0], dtype=np.float64)
 
 
-def _inputs(graph: Graph, node: Any, x: str, lengths: str, batch_first: bool) -> None:
-    """Check that x comes from the graph's input, its last axis untouched, and that no sequence is cut short."""
+def _source(graph: Graph, node: Any) -> None:
+    """Check that x of the first RNN comes from the graph's input, its last axis untouched."""
+    x = node.input[0]
     for _ in graph.nodes:
         if x not in graph.producers:
             break
@@ -154,18 +201,22 @@ def _inputs(graph: Graph, node: Any, x: str, lengths: str, batch_first: bool) ->
         x = before.input[0]
     if x not in graph.inputs:
         raise ValueError(f"x of {shown(node)} is not an input of the graph")
+
+
+def _lengths(graph: Graph, node: Any, lengths: str) -> None:
+    """Check that no sequence is cut short."""
     if not lengths:
         return
     values = graph.integers(lengths)
     if values is None:
         raise ValueError(f"{shown(node)} has sequence_lens ({lengths!r}), which is no constant; expected none")
     sizes = graph.inputs[node.input[0]].type.tensor_type.shape.dim if node.input[0] in graph.inputs else []
-    steps = sizes[1 if batch_first else 0].dim_value if len(sizes) == 3 else 0
+    steps = sizes[_axes(node).index("time")].dim_value if len(sizes) == 3 else 0
     if len(set(values)) > 1 or (steps and set(values) != {steps}):
         raise ValueError(f"{shown(node)} has sequence_lens {values[:8]}, which differ; expected whole sequences")
 
 
-def _initial(graph: Graph, node: Any, name: str, units: int, batch_first: bool) -> FloatArray:
+def _initial(graph: Graph, node: Any, name: str, units: int) -> FloatArray:
     """The initial state, one for all sequences."""
     made = graph.producers.get(name)
     if made is not None and made.op_type == "Expand" and graph.constant(made.input[0]) is not None:
@@ -184,10 +235,10 @@ def _initial(graph: Graph, node: Any, name: str, units: int, batch_first: bool) 
     return np.array(rows[0])
 
 
-def _readout(graph: Graph, node: Any, units: int, batch_first: bool) -> Head:
+def _readout(graph: Graph, node: Any, units: int) -> Head:
     """What becomes of the outputs Y, all states, and Y_h, the last one; every output of the graph must come of them."""
-    whole = ["batch", "time", "dir", "unit"] if batch_first else ["time", "dir", "batch", "unit"]
-    last = [axis for axis in whole if axis != "time"] if batch_first else ["dir", "batch", "unit"]
+    whole = _axes(node)
+    last = [axis for axis in whole if axis != "time"]
     paths = []
     for name, axes in zip(node.output, (whole, last), strict=False):
         if name and (name in graph.users or name in graph.outputs):

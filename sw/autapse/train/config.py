@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from autapse.network import ACTIVATIONS
-from autapse.quantize import MAX_BITS, MIN_BITS
+from autapse.quantized import MAX_BITS, MIN_BITS
 from autapse.tasks import Task
 from autapse.tasks._base import check_not_negative, check_positive
 

@@ -18,6 +18,7 @@ from autapse.train.config import TrainConfig
 from autapse.train.fixed_point import quantize_for, score_on, words
 from autapse.train.model import Trainer, double_precision, require
 from autapse.train.weights import Limits, constrained, from_network, initial_weights, limits, to_network
+from autapse.update import require_rate_form
 
 
 class Progress(NamedTuple):
@@ -144,6 +145,7 @@ def _stages(task: Task, config: TrainConfig, started: bool) -> list[_Stage]:
 
 
 def _check_start(start: Network, task: Task, units: int, config: TrainConfig, bounds: Limits) -> None:
+    require_rate_form(start, "training")
     shapes = (start.units, start.inputs, start.outputs)
     if shapes != (units, task.inputs, task.outputs):
         raise ValueError(

@@ -13,6 +13,7 @@ from autapse.dynamics import dequantized, network_jacobian, step
 from autapse.fixed import FloatArray, IntArray
 from autapse.network import Network
 from autapse.quantized import QuantizedNetwork
+from autapse.update import require_rate_form
 
 
 def rest_bound(q: QuantizedNetwork, x: ArrayLike, h: ArrayLike) -> FloatArray:
@@ -62,6 +63,7 @@ def roundings(q: QuantizedNetwork, x: ArrayLike, h: ArrayLike) -> FloatArray:
     input and of the kept state are half an ulp; an activation that is a table is off by at most one.
     """
     net, values, f = q.network, dequantized(q), q.formats
+    require_rate_form(net, "a bound of the rounding errors")
     h, x = np.abs(np.asarray(h, dtype=np.float64)), np.asarray(x, dtype=np.float64)
     coded = f.x.dequantize(q.quantize_inputs(x)[0])
     operand = 0.5 * f.h.ulp if q.leaky else 0.0
