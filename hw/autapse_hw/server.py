@@ -109,7 +109,7 @@ class Server(CoreClient):
 
     def _decode(self, m: Module, states: ServerStates, elements: ServerElements, verdict: ServerVerdict) -> None:
         """The command, in the parts that ask for it. A refusal is answered as a command of its own, 0."""
-        op = Signal(4, reset_less=True)
+        op = Signal(4)  # with a reset: the bounds in ZERO are those of no command
         unknown = Signal(reset_less=True)
         token = self.i.payload
         with m.If(states.go & states.at("COMMAND")):

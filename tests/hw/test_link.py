@@ -247,6 +247,16 @@ def test_every_single_bit_error_and_truncation_is_rejected() -> None:
     assert counters.rejected >= len(bad)  # a bit error can make a zero, and two frames of one
 
 
+def test_a_reset_leaves_the_identity_whatever_was_asked_last() -> None:
+    line = Simulated()
+    for command in (Command.IDENTIFY, Command.COUNTERS, Command.OPEN):
+        line.ask(encode_request(1, command, 0, bytes(SMALL.request_bytes(command))))
+        line.reset()
+        (answer,) = line.ask(encode_request(2, Command.IDENTIFY, 0))
+        assert Identity.from_bytes(answer.payload) == SMALL, command
+        assert line.counters() == Counters(1, 0, 0, saturations=0x1234)
+
+
 def test_counters_carry() -> None:
     line = Simulated(gap=40)
     line.ask(b"\x01\0" * 515)
