@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from autapse.activation import Segments
 from autapse.fixed import Format
 from autapse.protocol import COUNTERS_BYTES, IDENTITY_BYTES, SESSION_BYTES, Identity
+from autapse.weight_memory import STRIPE_BITS
 from autapse_boards.board import Board, Resources
 from autapse_hw.activation import table_in_logic
 from autapse_hw.arithmetic import multiply_latency
@@ -17,6 +18,7 @@ from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import layout
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage
 
 if TYPE_CHECKING:
     from autapse_boards.fit import Shape
@@ -40,6 +42,9 @@ _PACKING = {"ice40": 1.06, "ecp5": 1.13}
 # Logic cells for each bit of a product, multiplied in logic.
 _PRODUCT_BIT = 3.0
 _LEAK_BITS = 18
+# The uploader and its part of the server; and for each stripe of a memory that it writes and reads back.
+_UPLOADER = {"ice40": 190, "ecp5": 160}
+_STRIPE = {"ice40": 24, "ecp5": 10}
 # Sixteen bits of a ROM cost yosys as much as a cell, a block RAM this much.
 _RAM_COST = {"ice40": 64, "ecp5": 128}
 
@@ -83,18 +88,26 @@ def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     """Width and depth of the core's memories that are never written: weights, biases, tables."""
     tiles, slots = -(-shape.rows // tiling.rows), -(-shape.cols // tiling.cols)
     groups = -(-tiling.rows // tiling.drains)
-    result = [(tiling.lanes * shape.weight_bits, tiles * slots), (tiling.drains * shape.acc_bits, tiles * groups)]
+    result = []
+    if shape.storage == Storage.FIXED:
+        result = [(tiling.lanes * shape.weight_bits, tiles * slots), (tiling.drains * shape.acc_bits, tiles * groups)]
     if (segments := shape.activation.segments) is not None and not table_in_logic(segments):
         result += [(sum(segments.widths), len(segments.c0))] * tiling.drains
     return result
 
 
 def rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the memories of the lanes' kind that are written: of the operands, and of the server."""
+    """Width and depth of the memories of the lanes' kind that are written: of the operands, of the server, and of what
+    can be uploaded."""
     slots = -(-shape.cols // tiling.cols)
     depth = (tiling.sequences + 1) << max(0, slots - 1).bit_length()
     served = SESSION_BYTES + COUNTERS_BYTES - 2 + IDENTITY_BYTES
-    return [(shape.operand_bits, depth)] * tiling.cols + [(8, served)]
+    result = [(shape.operand_bits, depth)] * tiling.cols + [(8, served)]
+    if shape.storage != Storage.FIXED:
+        memory = shape.memory(tiling)
+        for part in (memory.weights, memory.biases):
+            result += [(STRIPE_BITS, part.depth)] * part.stripes
+    return result
 
 
 def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
@@ -152,6 +165,8 @@ def logic_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm, of_m
     total += 6 * shape.state_bits + 2 * (shape.input_bits + shape.acc_bits)  # the words in link and buffers
     total += of_memories
     total += tiling.cols * (2 * shape.operand_bits + 5)  # write ports of the memories, registers behind them
+    if shape.storage != Storage.FIXED:
+        total += _UPLOADER[board.family] + _STRIPE[board.family] * shape.memory(tiling).stripes
     total += tiling.drains * drain_cells(shape, board, form) + tiling.rows * row_cells(shape, board, tiling, form)
     return _PACKING[board.family] * total
 

@@ -15,11 +15,13 @@ from autapse.activation import Activation, design
 from autapse.errors import DoesNotFitError
 from autapse.fixed import Format
 from autapse.quantized import QuantizedNetwork
+from autapse.weight_memory import WeightMemory
 from autapse_boards.board import Board, Resources, get_board
 from autapse_boards.costs import CLOCKS, dsps, needed
 from autapse_hw.lanes import FORMS, LaneForm
 from autapse_hw.schedule import Schedule, activation_latency, state_latency, sum_latency
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage
 
 #: Logic that may be filled; nextpnr finds no good routing, or none, beyond it.
 FILL = {"ice40": 0.92, "ecp5": 0.85}
@@ -43,6 +45,8 @@ class Shape:
         Its table and its multipliers.
     leaky, initial
         Whether the update is leaky, and whether the state starts elsewhere than at 0.
+    storage
+        Whether weights and biases can be uploaded.
     state_latency
         Cycles from a rounded sum to the new state; see :func:`autapse_hw.schedule.state_latency`.
     """
@@ -59,10 +63,11 @@ class Shape:
     leaky: bool = False
     initial: bool = False
     state_latency: int = 6
+    storage: Storage = Storage.FIXED
 
     @classmethod
     def of(cls, q: QuantizedNetwork) -> Shape:
-        """The shape of a quantised network."""
+        """The shape of a quantised network with fixed weights."""
         f = q.formats
         return cls(
             units=q.units,
@@ -101,6 +106,11 @@ class Shape:
         """Products in a sum."""
         return self.units + self.inputs
 
+    def memory(self, tiling: Tiling) -> WeightMemory:
+        """How weights and biases lie in a core of that tiling."""
+        shape, t = (self.units, self.inputs, self.outputs), tiling
+        return WeightMemory(*shape, t.rows, t.cols, t.drains, self.weight_bits, self.acc_bits)
+
     def schedule(self, tiling: Tiling, form: LaneForm) -> Schedule:
         """The timetable of a core of that tiling."""
         latency = sum_latency(form, tiling.cols, self.acc_bits) + self.state_latency
@@ -117,6 +127,8 @@ class Plan:
         Multiply-accumulators, and how they are built: a name of :data:`autapse_hw.lanes.FORMS`.
     schedule
         The core's timetable.
+    storage
+        Where weights and biases are.
     needed, available
         Estimate, and what the device has.
     expected_hz
@@ -127,6 +139,7 @@ class Plan:
     tiling: Tiling
     form: str
     schedule: Schedule
+    storage: Storage
     needed: Resources
     available: Resources
     expected_hz: float
@@ -138,12 +151,14 @@ def fit(
     lanes: int | str | Tiling | None = None,
     form: str | None = None,
     sequences: int | None = None,
+    *,
+    upload: bool = False,
 ) -> Plan:
     """The plan for `q` on `board`.
 
     With `lanes` not given, the tiling with the fewest cycles a step that fits, and of those the one with the fewest
     lanes and drains; with `form` not given, the first of the board's forms that takes the word lengths; with
-    `sequences` not given, those of `lanes`, or one.
+    `sequences` not given, those of `lanes`, or one. With `upload`, weights and biases can be uploaded.
 
     Raises
     ------
@@ -154,6 +169,8 @@ def fit(
     """
     board = get_board(board)
     shape = q if isinstance(q, Shape) else Shape.of(q)
+    if upload:
+        shape = replace(shape, storage=Storage.UPLOAD)
     given = None if lanes is None else _with_sequences(Tiling.of(lanes), sequences)
     kind = choose_form(shape, board, form, 1 if given is None else given.cols)
     if given is not None:
@@ -164,7 +181,8 @@ def fit(
     if short is None and chosen is not None:
         need = needed(shape, board, chosen, kind)
         clock = CLOCKS[board.key, kind.name]
-        return Plan(board.name, chosen, kind.name, shape.schedule(chosen, kind), need, board.resources, clock)
+        schedule = shape.schedule(chosen, kind)
+        return Plan(board.name, chosen, kind.name, schedule, shape.storage, need, board.resources, clock)
     raise DoesNotFitError(_message(shape, board, short or "", given, form))
 
 

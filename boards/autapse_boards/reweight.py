@@ -63,9 +63,9 @@ def reweight(
         raise FileFormatError(f"{folder}: does not say where its memories are; build it anew")
     current = load_quantized(folder / report.files["network"])
     _check_shape(folder, current, q)
-    flow = Flow(
-        q, get_board(board or report.board), Tiling.of(report.tiling), report.lane_form, progress or (lambda line: None)
-    )
+    tell = progress or (lambda line: None)
+    at = get_board(board or report.board)
+    flow = Flow(q, at, Tiling.of(report.tiling), report.lane_form, tell, report.storage)
     family, names = flow.board.family, report.files
     with folder_beside(folder, REPORT_FILE) as work:
         shutil.copytree(folder, work, dirs_exist_ok=True)
