@@ -84,6 +84,8 @@ def build(
     board = get_board(board)
     plan = fit(q, board, lanes, form, sequences, upload=upload)
     tell = progress or (lambda line: None)
+    if plan.reason:
+        tell(f"weights in SPRAM, to be uploaded after switching on: {plan.reason}")
     target = Path(out)
     with folder_beside(target, REPORT_FILE) as work:
         flow = Flow(q, board, plan.tiling, plan.form, tell, plan.storage)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from autapse.activation import Segments
 from autapse.fixed import Format
 from autapse.protocol import COUNTERS_BYTES, IDENTITY_BYTES, SESSION_BYTES, Identity
-from autapse.weight_memory import STRIPE_BITS
 from autapse_boards.board import Board, Resources
 from autapse_hw.activation import table_in_logic
 from autapse_hw.arithmetic import multiply_latency
@@ -56,6 +55,7 @@ def needed(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Resour
         logic=math.ceil(logic_cells(shape, board, tiling, form, sum(cells))),
         dsps=dsps(shape, board, tiling.lanes, form),
         rams=sum(blocks),
+        sprams=sprams(shape, tiling),
     )
 
 
@@ -84,6 +84,12 @@ def dsps(shape: Shape, board: Board, lanes: int, form: LaneForm) -> int:
     return lanes * math.ceil(shape.weight_bits / size) * math.ceil(shape.operand_bits / size)
 
 
+def sprams(shape: Shape, tiling: Tiling) -> int:
+    """SPRAMs, for weights that are in none of the others."""
+    weights = shape.memory(tiling).weights
+    return layout(weights.width, weights.depth, "spram").blocks if shape.storage == Storage.SPRAM else 0
+
+
 def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     """Width and depth of the core's memories that are never written: weights, biases, tables."""
     tiles, slots = -(-shape.rows // tiling.rows), -(-shape.cols // tiling.cols)
@@ -105,8 +111,8 @@ def rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     result = [(shape.operand_bits, depth)] * tiling.cols + [(8, served)]
     if shape.storage != Storage.FIXED:
         memory = shape.memory(tiling)
-        for part in (memory.weights, memory.biases):
-            result += [(STRIPE_BITS, part.depth)] * part.stripes
+        for part in (memory.biases,) if shape.storage == Storage.SPRAM else (memory.weights, memory.biases):
+            result += [(bits, part.depth) for bits in part.stripe_bits]
     return result
 
 

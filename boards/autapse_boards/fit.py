@@ -127,8 +127,8 @@ class Plan:
         Multiply-accumulators, and how they are built: a name of :data:`autapse_hw.lanes.FORMS`.
     schedule
         The core's timetable.
-    storage
-        Where weights and biases are.
+    storage, reason
+        Where weights and biases are; why not in block RAMs, or empty.
     needed, available
         Estimate, and what the device has.
     expected_hz
@@ -140,6 +140,7 @@ class Plan:
     form: str
     schedule: Schedule
     storage: Storage
+    reason: str
     needed: Resources
     available: Resources
     expected_hz: float
@@ -158,7 +159,8 @@ def fit(
 
     With `lanes` not given, the tiling with the fewest cycles a step that fits, and of those the one with the fewest
     lanes and drains; with `form` not given, the first of the board's forms that takes the word lengths; with
-    `sequences` not given, those of `lanes`, or one. With `upload`, weights and biases can be uploaded.
+    `sequences` not given, those of `lanes`, or one. With `upload`, weights and biases can be uploaded; weights that are
+    too many for the block RAMs are then in SPRAMs, where the device has them.
 
     Raises
     ------
@@ -169,21 +171,29 @@ def fit(
     """
     board = get_board(board)
     shape = q if isinstance(q, Shape) else Shape.of(q)
-    if upload:
-        shape = replace(shape, storage=Storage.UPLOAD)
     given = None if lanes is None else _with_sequences(Tiling.of(lanes), sequences)
     kind = choose_form(shape, board, form, 1 if given is None else given.cols)
     if given is not None:
         shape.schedule(given, kind)  # is it possible at all?
     least = _with_sequences(Tiling(1), sequences)
-    chosen = best_tiling(shape, board, kind, least.sequences) if given is None else given
-    short = shortage(shape, board, chosen or least, kind)
-    if short is None and chosen is not None:
-        need = needed(shape, board, chosen, kind)
-        clock = CLOCKS[board.key, kind.name]
-        schedule = shape.schedule(chosen, kind)
-        return Plan(board.name, chosen, kind.name, schedule, shape.storage, need, board.resources, clock)
-    raise DoesNotFitError(_message(shape, board, short or "", given, form))
+    shapes = [replace(shape, storage=storage) for storage in _storages(board, kind, upload)]
+    shorts = []
+    for tried in shapes:
+        chosen = best_tiling(tried, board, kind, least.sequences) if given is None else given
+        short = shortage(tried, board, chosen or least, kind)
+        if short is None and chosen is not None:
+            need, schedule = needed(tried, board, chosen, kind), tried.schedule(chosen, kind)
+            clock, reason = CLOCKS[board.key, kind.name], shorts[0] if shorts else ""
+            return Plan(board.name, chosen, kind.name, schedule, tried.storage, reason, need, board.resources, clock)
+        shorts.append(short or "")
+    raise DoesNotFitError(_message(shapes[-1], board, shorts[-1], given, form))
+
+
+def _storages(board: Board, form: LaneForm, upload: bool) -> list[Storage]:
+    """Where weights may be, the preferred first."""
+    if not upload:
+        return [Storage.FIXED]
+    return [Storage.UPLOAD, *([Storage.SPRAM] if board.resources.sprams and form.memory == "ice40" else [])]
 
 
 def _with_sequences(tiling: Tiling, sequences: int | None) -> Tiling:
@@ -218,6 +228,7 @@ def shortage(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> str 
     logic = int(have.logic * FILL[board.family])
     for name, n, h in (
         ("block RAMs", need.rams, have.rams),
+        ("SPRAMs", need.sprams, have.sprams),
         ("DSPs", need.dsps, have.dsps),
         ("logic cells", need.logic, logic),
     ):
@@ -236,10 +247,18 @@ def fits(shape: Shape, board: Board, form: str | None = None) -> bool:
 
 
 @lru_cache(maxsize=128)
-def largest_units(board: str | Board, bits: int, inputs: int = 2, outputs: int = 1) -> int:
-    """The most units of a plain tanh network, of `bits` bits throughout, that the board holds; 0 if none."""
+def largest_units(board: str | Board, bits: int, inputs: int = 2, outputs: int = 1, *, upload: bool = False) -> int:
+    """The most units of a plain tanh network, of `bits` bits throughout, that the board holds; 0 if none.
+
+    With `upload`, of one whose weights can be uploaded, and be in SPRAM where the device has it.
+    """
     board = get_board(board)
-    return _largest(board, lambda n: Shape.typical(n, bits, inputs, outputs))
+
+    def largest(storage: Storage) -> int:
+        return _largest(board, lambda n: replace(Shape.typical(n, bits, inputs, outputs), storage=storage))
+
+    form = choose_form(Shape.typical(1, bits, inputs, outputs), board)
+    return max(largest(storage) for storage in _storages(board, form, upload))
 
 
 def _largest(board: Board, make: Callable[[int], Shape], form: str | None = None) -> int:
@@ -316,6 +335,9 @@ def _message(shape: Shape, board: Board, short: str, given: Tiling | None, form:
         segments = shape.activation.segments
         if segments is not None and segments.degree == 0 and "block RAM" in short:
             hints.append("a linear activation table saves block RAMs")
+        in_spram = replace(shape, storage=Storage.SPRAM)
+        if shape.storage == Storage.FIXED and board.resources.sprams and fits(in_spram, board, form):
+            hints.append("with --upload it fits, with its weights in SPRAM")
         others = [name for name, other in BOARDS.items() if name != board.name and fits(shape, other)]
         if others:
             hints.append(f"it fits {', '.join(others)}")

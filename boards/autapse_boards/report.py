@@ -191,6 +191,12 @@ def table(report: Report) -> Any:
     return result
 
 
+_STORED = {
+    Storage.UPLOAD: "in block RAM; others can be uploaded while it runs",
+    Storage.SPRAM: "in SPRAM: to be uploaded whenever it has been switched on",
+}
+
+
 def _lines(r: Report) -> list[tuple[str, str]]:
     """Names and values for a reader."""
     longest = sum(hop.nanoseconds for hop in r.critical_path)
@@ -207,6 +213,8 @@ def _lines(r: Report) -> list[tuple[str, str]]:
         ("time", times),
         ("bitstream", r.files["bitstream"]),
     ]
+    if r.storage != Storage.FIXED:
+        lines.insert(4, ("weights", _STORED[r.storage]))
     if r.critical_path:
         lines.insert(3, ("slowest path", f"{longest:.1f} ns, to {r.critical_path[-1].to}"))
     return lines

@@ -11,7 +11,7 @@ from amaranth.utils import ceil_log2
 
 from autapse.weight_memory import STRIPE_BITS, Part, WeightMemory
 from autapse_hw.arithmetic import delayed_flag
-from autapse_hw.memories import LATENCY, Ram
+from autapse_hw.memories import LATENCY, Ram, SinglePortRam
 from autapse_hw.server_logic import later
 
 # Terms that one stage of the read-back joins: one LUT a bit.
@@ -71,9 +71,9 @@ class CellMemory(wiring.Component):
     first, stripes
         Number of its first stripe, and of all stripes there are.
     init
-        The contents; words that are not given are 0.
+        The contents; words that are not given are 0. Of no effect in SPRAM.
     kind
-        As of a :class:`~autapse_hw.memories.Ram`.
+        As of a :class:`~autapse_hw.memories.Ram`, or ``spram``.
 
     Members
     -------
@@ -93,7 +93,8 @@ class CellMemory(wiring.Component):
     cell: Signal
 
     def __init__(self, part: Part, first: int, stripes: int, init: Sequence[int], kind: str) -> None:
-        self.part, self.depth, self.latency = part, part.depth, LATENCY[kind]
+        self.part, self.depth = part, part.depth
+        self.latency = 1 if kind == "spram" else LATENCY[kind]
         self._first, self._init, self._kind = first, list(init), kind
         super().__init__(
             {
@@ -116,14 +117,18 @@ class CellMemory(wiring.Component):
         m = Module()
         words: list[Value] = []
         cells: list[Value] = []
-        for k in range(self.part.stripes):
-            bits = min(STRIPE_BITS, self.part.width - k * STRIPE_BITS)
+        for k, bits in enumerate(self.part.stripe_bits):
             contents = [word >> k * STRIPE_BITS & ((1 << bits) - 1) for word in self._init]
-            m.submodules[f"stripe_{k}"] = ram = Ram(bits, self.part.depth, contents, self._kind)
+            ram: Ram | SinglePortRam
+            if self._kind == "spram":
+                ram = SinglePortRam(bits, self.part.depth)
+            else:
+                ram = Ram(bits, self.part.depth, contents, self._kind)
+                m.d.comb += ram.w_addr.eq(self.addr)
+            m.submodules[f"stripe_{k}"] = ram
             here = later(m, self.stripe == self._first + k)
             m.d.comb += [
                 ram.addr.eq(self.addr),
-                ram.w_addr.eq(self.addr),
                 ram.w_data.eq(self.w_data),
                 ram.w_en.eq(delayed_flag(m, self.write & here, 1)),
             ]

@@ -106,6 +106,8 @@ class Core(wiring.Component):
             raise ValueError(shortage)
         if self.schedule.tiling.cols > self.form.columns:
             raise ValueError(f"lane form {self.form.name} takes {self.form.columns} column of lanes, not more")
+        if storage == Storage.SPRAM and self.form.memory != "ice40":
+            raise ValueError(f"SPRAMs are on iCE40 UltraPlus only, and lane form {self.form.name} is not of it")
         super().__init__({**_members(q, self.schedule, storage), "clear": In(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -240,4 +242,6 @@ class _Engine(wiring.Component):
         words, layout = weight_words(q, s), weight_memory(q, s)
         if self.storage == Storage.FIXED:
             return Rom(s.tiling.lanes * q.formats.W.bits, s.tiles * s.slots, words, kind)
+        if self.storage == Storage.SPRAM:
+            return CellMemory(layout.weights, 0, layout.stripes, [], "spram")
         return CellMemory(layout.weights, 0, layout.stripes, words, kind)

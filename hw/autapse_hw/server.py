@@ -105,8 +105,9 @@ class Server(CoreClient):
         m.submodules.checksum = checksum = Checksum()
         byte = Signal(8, reset_less=True)
         added = Additions()
-        if self.identity.memory is not None:
-            m.submodules.uploader = uploader = Uploader(self.identity.memory)
+        if self.identity.upload is not None and self.identity.memory is not None:
+            loaded = self.identity.upload.loaded  # when the device is switched on
+            m.submodules.uploader = uploader = Uploader(self.identity.memory, loaded=loaded)
             wiring.connect(m, uploader.port, wiring.flipped(self.cells))
             added = add_uploads(m, uploader, states, elements, memory, byte, self.busy)
         self._decode(m, states, elements, verdict)

@@ -22,7 +22,8 @@ def identity_of(
     """What a device with this network, lanes, clock and storage of weights says of itself."""
     f, tiling = q.formats, Tiling.of(tiling)
     uploads = storage != Storage.FIXED
-    upload = Upload(tiling.cols, tiling.drains, f.W.bits, f.acc_bits, q.circuit_hash()) if uploads else None
+    how = (tiling.cols, tiling.drains, f.W.bits, f.acc_bits, q.circuit_hash(), storage != Storage.SPRAM)
+    upload = Upload(*how) if uploads else None
     return Identity(
         model_hash=q.model_hash(),
         units=q.units,

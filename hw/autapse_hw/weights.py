@@ -12,6 +12,7 @@ class Storage(StrEnum):
 
     FIXED = "fixed"  #: part of the bitstream
     UPLOAD = "upload"  #: in block RAMs, which begin with those of the bitstream and can be written
+    SPRAM = "spram"  #: the weights in SPRAMs, which begin with nothing; the biases as with UPLOAD
 
 
 def weight_memory(q: QuantizedNetwork, s: Schedule) -> WeightMemory:

@@ -35,6 +35,11 @@ class Part:
         return -(-self.width // STRIPE_BITS)
 
     @property
+    def stripe_bits(self) -> list[int]:
+        """Bits that each of them has of a word."""
+        return [min(STRIPE_BITS, self.width - at) for at in range(0, self.width, STRIPE_BITS)]
+
+    @property
     def size(self) -> int:
         """Bytes of its image."""
         return self.stripes * self.depth * STRIPE_BITS // 8

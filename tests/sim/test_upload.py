@@ -37,7 +37,7 @@ def board(folder: Path, q: QuantizedNetwork, tiling: str, form: str = "generic")
 
 @pytest.mark.parametrize(
     ("form", "tiling", "leaky", "bits"),
-    [("generic", "6x3/3*2", True, 8), ("mac8x8", "4x2", False, 8), ("mult18", "11x4/2", False, 18)],
+    [("generic", "6x3/3*2", True, 8), ("mac8x8", "4x2", False, 8), ("mult18", "2x4/2", False, 18)],
 )
 def test_after_an_upload_every_output_is_the_new_models(
     tmp_path: Path, form: str, tiling: str, leaky: bool, bits: int
@@ -60,6 +60,27 @@ def test_after_an_upload_every_output_is_the_new_models(
             np.testing.assert_array_equal(device.read_state().reshape(turns, -1), model.last)
         assert device.status().steps == 3 * steps
         assert device.recoveries > 5
+
+
+def test_weights_in_spram_come_by_upload_alone(tmp_path: Path) -> None:
+    """So many that each stripe takes two SPRAMs; the device makes no step before."""
+    rng = np.random.default_rng(5)
+    q = quantize(random_network(rng, 128, 3, 2), weight_bits=8, state_bits=8, operand_bits=8)
+    x = random_codes(q, 6, rng)
+    system = System(q, "1", 12e6, BIT, "mac8x8", Storage.SPRAM)
+    assert system.identity.memory.weights.depth > 1 << 14
+    line = Verilated(compile_line(tmp_path, system))
+    line.cycles = 1_000_000
+    with Device(line, timeout=30.0) as device:
+        assert not device.identity.upload.loaded
+        with pytest.raises(NotLoadedError, match="not all weights of a network"):
+            device.step(x[0])
+        device.upload(q)
+        assert device.identity.upload.loaded
+        np.testing.assert_array_equal(device.run(x), q.run_int(x[None]).z[0])
+        line.reset()
+        device.open()
+        np.testing.assert_array_equal(device.run(x), q.run_int(x[None]).z[0])
 
 
 @pytest.fixture(scope="module")

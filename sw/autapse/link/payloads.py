@@ -45,6 +45,6 @@ def output_codes(identity: Identity, payload: bytes, steps: int) -> IntArray:
     """Output codes (steps, outputs) of an answer; ProtocolError if it does not hold so many, NotLoadedError if it is
     empty."""
     if not payload:
-        raise NotLoadedError("the device makes no steps: the upload of its weights was not finished; upload them again")
+        raise NotLoadedError("the device makes no steps: it has not all weights of a network; see 'autapse upload'")
     width = identity.step_outputs
     return unpack_ints(payload, steps * width, identity.z_format.bits).reshape(steps, width)
