@@ -146,9 +146,10 @@ def test_from_the_first_write_to_the_right_crc_no_step_is_made(line: Verilated) 
 def test_a_reset_in_the_middle_does_not_hide_it(line: Verilated, at: int) -> None:
     first, second = make_pair()
     x = random_codes(first, 20, np.random.default_rng(2))
-    with pytest.raises(DeviceResetError):
-        Device(line, timeout=10.0).upload(second, progress=lambda done: line.reset() if done == 32 * at else None)
     device = Device(line, timeout=10.0)
+    device.open()
+    with pytest.raises(DeviceResetError):
+        device.upload(second, progress=lambda done: line.reset() if done == 32 * at else None)
     device.open()
     assert not device.identity.upload.loaded
     with pytest.raises(NotLoadedError):

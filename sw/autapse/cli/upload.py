@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from autapse.cli._common import Json, QuantizedFile, emit, err, facts, read_quantized
+from autapse.cli._common import Json, QuantizedFile, emit, err, facts, is_quiet, read_quantized
 from autapse.cli._live import progress_bar
 
 
@@ -31,7 +31,7 @@ def upload(
     began = time.monotonic()
     with ExitStack() as stack:
         device = stack.enter_context(Device(SerialTransport(port, baud)))
-        shows = err.is_terminal and not as_json
+        shows = err.is_terminal and not (as_json or is_quiet())
         show = progress_bar("bytes", device.identity.memory_bytes, stack) if shows else None
         device.upload(q, progress=show)
         identity = device.identity
