@@ -18,8 +18,8 @@ from autapse_hw.core import Core
 from autapse_hw.upload import Uploader
 from autapse_hw.weights import Storage
 
-# Weights of 3 stripes and 20 words, biases of 2 stripes and 6 words: none is a whole number of its unit.
-MEMORY = WeightMemory(units=7, inputs=2, outputs=2, rows=3, cols=2, drains=1, weight_bits=7, acc_bits=17)
+# Weights of 3 stripes and 35 words, biases of 2 stripes and 15 words: none fills its last stripe, or its last block.
+MEMORY = WeightMemory(units=11, inputs=2, outputs=2, rows=3, cols=2, drains=1, weight_bits=7, acc_bits=17)
 
 
 class Bench:
