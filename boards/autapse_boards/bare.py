@@ -16,6 +16,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from numpy.typing import NDArray
 
+from autapse.weight_memory import packed
 from autapse_boards.flow import place_route, router, synthesise
 from autapse_boards.limits import limits
 from autapse_boards.parts import Part
@@ -28,7 +29,6 @@ from autapse_hw.memories import Rom
 from autapse_hw.names import plain_names
 from autapse_hw.schedule import BROADCAST
 from autapse_hw.tiling import Tiling
-from autapse_hw.weights import packed
 
 
 @dataclass(frozen=True)

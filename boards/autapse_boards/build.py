@@ -46,6 +46,7 @@ def build(
     sequences: int | None = None,
     frequency: float | None = None,
     seed: int = 1,
+    upload: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Build `q` for `board` into the folder `out`, which appears only when everything succeeded.
@@ -66,6 +67,8 @@ def build(
         runs of place-and-route.
     seed
         Of the placement. The same network, board, options and tool versions give the same bitstream.
+    upload
+        Whether a host can put other weights and biases into the running device; :meth:`autapse.link.Device.upload`.
     progress
         Called with a line at each stage.
 
@@ -79,11 +82,13 @@ def build(
         Before synthesis, naming the resource; ToolFailedError and MissingToolError from the tools.
     """
     board = get_board(board)
-    plan = fit(q, board, lanes, form, sequences)
+    plan = fit(q, board, lanes, form, sequences, upload=upload)
     tell = progress or (lambda line: None)
+    if plan.reason:
+        tell(f"weights in SPRAM, to be uploaded after switching on: {plan.reason}")
     target = Path(out)
     with folder_beside(target, REPORT_FILE) as work:
-        flow = Flow(q, board, plan.tiling, plan.form, tell)
+        flow = Flow(q, board, plan.tiling, plan.form, tell, plan.storage)
         attempts: list[Attempt] = []
         best = _search(flow, work, plan, frequency, seed, attempts)
         bitstream = flow.pack(best.folder)
@@ -175,7 +180,7 @@ def _report(
 
     clock = float(best.clocking.frequency)
     schedule = plan.schedule
-    identity = identity_of(q, plan.tiling, clock)
+    identity = identity_of(q, plan.tiling, clock, plan.storage)
     cycles = schedule.cycles_per_step
     frames = (identity.step_input_bytes + REQUEST_OVERHEAD, identity.step_output_bytes + ANSWER_OVERHEAD)
     bits = 10 * sum(wire_bytes(n) for n in frames)
@@ -214,4 +219,5 @@ def _report(
         attempts=tuple(attempts),
         tools={tool.name: tool.version for tool in flow.tools.values()},
         files=files,
+        storage=plan.storage,
     )

@@ -18,6 +18,7 @@ from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import layout
 from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage
 
 if TYPE_CHECKING:
     from autapse_boards.fit import Shape
@@ -41,6 +42,9 @@ _PACKING = {"ice40": 1.06, "ecp5": 1.13}
 # Logic cells for each bit of a product, multiplied in logic.
 _PRODUCT_BIT = 3.0
 _LEAK_BITS = 18
+# The uploader and its part of the server; and for each stripe of a memory that it writes and reads back.
+_UPLOADER = {"ice40": 190, "ecp5": 160}
+_STRIPE = {"ice40": 24, "ecp5": 10}
 # Sixteen bits of a ROM cost yosys as much as a cell, a block RAM this much.
 _RAM_COST = {"ice40": 64, "ecp5": 128}
 
@@ -52,6 +56,7 @@ def needed(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Resour
         logic=math.ceil(logic_cells(shape, board, tiling, form, sum(cells))),
         dsps=dsps(shape, board, tiling.lanes, form),
         rams=sum(blocks),
+        sprams=sprams(shape, tiling),
     )
 
 
@@ -80,23 +85,37 @@ def dsps(shape: Shape, board: Board, lanes: int, form: LaneForm) -> int:
     return lanes * math.ceil(shape.weight_bits / size) * math.ceil(shape.operand_bits / size)
 
 
+def sprams(shape: Shape, tiling: Tiling) -> int:
+    """SPRAMs, for weights that are in none of the others."""
+    weights = shape.memory(tiling).weights
+    return layout(weights.width, weights.depth, "spram").blocks if shape.storage == Storage.SPRAM else 0
+
+
 def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     """Width and depth of the core's memories that are never written: weights, biases, tables."""
     tiles = Schedule(shape.units, shape.inputs, shape.outputs, tiling.within(shape.rows), 0, shape.layers).tiles
     slots = -(-shape.cols // tiling.cols)
     groups = -(-tiling.rows // tiling.drains)
-    result = [(tiling.lanes * shape.weight_bits, tiles * slots), (tiling.drains * shape.acc_bits, tiles * groups)]
+    result = []
+    if shape.storage == Storage.FIXED:
+        result = [(tiling.lanes * shape.weight_bits, tiles * slots), (tiling.drains * shape.acc_bits, tiles * groups)]
     if (segments := shape.activation.segments) is not None and not table_in_logic(segments):
         result += [(sum(segments.widths), len(segments.c0))] * tiling.drains
     return result
 
 
 def rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the memories of the lanes' kind that are written: of the operands, and of the server."""
+    """Width and depth of the memories of the lanes' kind that are written: of the operands, of the server, and of what
+    can be uploaded."""
     slots = -(-shape.cols // tiling.cols)
     depth = (tiling.sequences + 1) << max(0, slots - 1).bit_length()
     served = SESSION_BYTES + COUNTERS_BYTES - 2 + IDENTITY_BYTES
-    return [(shape.operand_bits, depth)] * tiling.cols + [(8, served)]
+    result = [(shape.operand_bits, depth)] * tiling.cols + [(8, served)]
+    if shape.storage != Storage.FIXED:
+        memory = shape.memory(tiling)
+        for part in (memory.biases,) if shape.storage == Storage.SPRAM else (memory.weights, memory.biases):
+            result += [(bits, part.depth) for bits in part.stripe_bits]
+    return result
 
 
 def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
@@ -154,6 +173,8 @@ def logic_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm, of_m
     total += 6 * shape.state_bits + 2 * (shape.input_bits + shape.acc_bits)  # the words in link and buffers
     total += of_memories
     total += tiling.cols * (2 * shape.operand_bits + 5)  # write ports of the memories, registers behind them
+    if shape.storage != Storage.FIXED:
+        total += _UPLOADER[board.family] + _STRIPE[board.family] * shape.memory(tiling).stripes
     total += tiling.drains * drain_cells(shape, board, form) + tiling.rows * row_cells(shape, board, tiling, form)
     return _PACKING[board.family] * total
 

@@ -15,11 +15,13 @@ from autapse.activation import Activation, design
 from autapse.errors import DoesNotFitError
 from autapse.fixed import Format
 from autapse.quantized import QuantizedNetwork
+from autapse.weight_memory import WeightMemory
 from autapse_boards.board import Board, Resources, get_board
 from autapse_boards.costs import CLOCKS, dsps, needed
 from autapse_hw.lanes import FORMS, LaneForm
 from autapse_hw.schedule import Schedule, activation_latency, state_latency, sum_latency
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage, check_storage
 
 #: Logic that may be filled; nextpnr finds no good routing, or none, beyond it.
 FILL = {"ice40": 0.92, "ecp5": 0.85}
@@ -47,6 +49,8 @@ class Shape:
         Of the rounded sum that drives the update in the current form; 0 in the rate form.
     layers
         Units of each layer of a stack, or empty.
+    storage
+        Whether weights and biases can be uploaded.
     state_latency
         Cycles from a rounded sum to the new state; see :func:`autapse_hw.schedule.state_latency`.
     """
@@ -65,10 +69,11 @@ class Shape:
     summed_bits: int = 0
     layers: tuple[int, ...] = ()
     state_latency: int = 6
+    storage: Storage = Storage.FIXED
 
     @classmethod
     def of(cls, q: QuantizedNetwork) -> Shape:
-        """The shape of a quantised network."""
+        """The shape of a quantised network with fixed weights."""
         f = q.formats
         return cls(
             units=q.units,
@@ -109,6 +114,11 @@ class Shape:
         """Products in a sum."""
         return self.units + self.inputs
 
+    def memory(self, tiling: Tiling) -> WeightMemory:
+        """How weights and biases lie in a core of that tiling."""
+        shape, t = (self.units, self.inputs, self.outputs), tiling
+        return WeightMemory(*shape, t.rows, t.cols, t.drains, self.weight_bits, self.acc_bits, self.layers)
+
     def schedule(self, tiling: Tiling, form: LaneForm) -> Schedule:
         """The timetable of a core of that tiling."""
         latency = sum_latency(form, tiling.cols, self.acc_bits) + self.state_latency
@@ -125,6 +135,8 @@ class Plan:
         Multiply-accumulators, and how they are built: a name of :data:`autapse_hw.lanes.FORMS`.
     schedule
         The core's timetable.
+    storage, reason
+        Where weights and biases are; why not in block RAMs, or empty.
     needed, available
         Estimate, and what the device has.
     expected_hz
@@ -135,6 +147,8 @@ class Plan:
     tiling: Tiling
     form: str
     schedule: Schedule
+    storage: Storage
+    reason: str
     needed: Resources
     available: Resources
     expected_hz: float
@@ -146,19 +160,23 @@ def fit(
     lanes: int | str | Tiling | None = None,
     form: str | None = None,
     sequences: int | None = None,
+    *,
+    upload: bool = False,
 ) -> Plan:
     """The plan for `q` on `board`.
 
     With `lanes` not given, the tiling with the fewest cycles a step that fits, and of those the one with the fewest
     lanes and drains; with `form` not given, the first of the board's forms that takes the word lengths; with
-    `sequences` not given, those of `lanes`, or one.
+    `sequences` not given, those of `lanes`, or one. With `upload`, weights and biases can be uploaded; weights that are
+    too many for the block RAMs are then in SPRAMs, where the device has them.
 
     Raises
     ------
     DoesNotFitError
         Names the resource that is short, by how much, and what would fit.
     ValueError
-        For a tiling that the network cannot have, or a form that the board has not or that takes no such words.
+        For a tiling that the network cannot have, a form that the board has not or that takes no such words, or
+        uploads to a stack of layers.
     """
     board = get_board(board)
     shape = q if isinstance(q, Shape) else Shape.of(q)
@@ -167,13 +185,26 @@ def fit(
     if given is not None:
         shape.schedule(given, kind)  # is it possible at all?
     least = _with_sequences(Tiling(1), sequences)
-    chosen = best_tiling(shape, board, kind, least.sequences) if given is None else given
-    short = shortage(shape, board, chosen or least, kind)
-    if short is None and chosen is not None:
-        need = needed(shape, board, chosen, kind)
-        clock = CLOCKS[board.key, kind.name]
-        return Plan(board.name, chosen, kind.name, shape.schedule(chosen, kind), need, board.resources, clock)
-    raise DoesNotFitError(_message(shape, board, short or "", given, form))
+    storages = _storages(board, kind, upload)
+    check_storage(storages[0], shape.layers)
+    shapes = [replace(shape, storage=storage) for storage in storages]
+    shorts = []
+    for tried in shapes:
+        chosen = best_tiling(tried, board, kind, least.sequences) if given is None else given
+        short = shortage(tried, board, chosen or least, kind)
+        if short is None and chosen is not None:
+            need, schedule = needed(tried, board, chosen, kind), tried.schedule(chosen, kind)
+            clock, reason = CLOCKS[board.key, kind.name], shorts[0] if shorts else ""
+            return Plan(board.name, chosen, kind.name, schedule, tried.storage, reason, need, board.resources, clock)
+        shorts.append(short or "")
+    raise DoesNotFitError(_message(shapes[-1], board, shorts[-1], given, form))
+
+
+def _storages(board: Board, form: LaneForm, upload: bool) -> list[Storage]:
+    """Where weights may be, the preferred first."""
+    if not upload:
+        return [Storage.FIXED]
+    return [Storage.UPLOAD, *([Storage.SPRAM] if board.resources.sprams and form.memory == "ice40" else [])]
 
 
 def _with_sequences(tiling: Tiling, sequences: int | None) -> Tiling:
@@ -208,6 +239,7 @@ def shortage(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> str 
     logic = int(have.logic * FILL[board.family])
     for name, n, h in (
         ("block RAMs", need.rams, have.rams),
+        ("SPRAMs", need.sprams, have.sprams),
         ("DSPs", need.dsps, have.dsps),
         ("logic cells", need.logic, logic),
     ):
@@ -226,10 +258,18 @@ def fits(shape: Shape, board: Board, form: str | None = None) -> bool:
 
 
 @lru_cache(maxsize=128)
-def largest_units(board: str | Board, bits: int, inputs: int = 2, outputs: int = 1) -> int:
-    """The most units of a plain tanh network, of `bits` bits throughout, that the board holds; 0 if none."""
+def largest_units(board: str | Board, bits: int, inputs: int = 2, outputs: int = 1, *, upload: bool = False) -> int:
+    """The most units of a plain tanh network, of `bits` bits throughout, that the board holds; 0 if none.
+
+    With `upload`, of one whose weights can be uploaded, and be in SPRAM where the device has it.
+    """
     board = get_board(board)
-    return _largest(board, lambda n: Shape.typical(n, bits, inputs, outputs))
+
+    def largest(storage: Storage) -> int:
+        return _largest(board, lambda n: replace(Shape.typical(n, bits, inputs, outputs), storage=storage))
+
+    form = choose_form(Shape.typical(1, bits, inputs, outputs), board)
+    return max(largest(storage) for storage in _storages(board, form, upload))
 
 
 def _largest(board: Board, make: Callable[[int], Shape], form: str | None = None) -> int:
@@ -306,6 +346,9 @@ def _message(shape: Shape, board: Board, short: str, given: Tiling | None, form:
         segments = shape.activation.segments
         if segments is not None and segments.degree == 0 and "block RAM" in short:
             hints.append("a linear activation table saves block RAMs")
+        in_spram = replace(shape, storage=Storage.SPRAM)
+        if shape.storage == Storage.FIXED and board.resources.sprams and fits(in_spram, board, form):
+            hints.append("with --upload it fits, with its weights in SPRAM")
         others = [name for name, other in BOARDS.items() if name != board.name and fits(shape, other)]
         if others:
             hints.append(f"it fits {', '.join(others)}")

@@ -21,6 +21,7 @@ from autapse_boards.tools import INSTALL, Progress, Tool, find, run
 from autapse_hw.lanes import GENERIC
 from autapse_hw.names import plain_names
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage
 
 
 class _Tools(NamedTuple):
@@ -68,8 +69,17 @@ class Flow:
 
     logs = ("synthesis.log", "place_route.log", "pack.log")
 
-    def __init__(self, q: QuantizedNetwork, board: Board, tiling: Tiling, form: str, tell: Progress) -> None:
+    def __init__(
+        self,
+        q: QuantizedNetwork,
+        board: Board,
+        tiling: Tiling,
+        form: str,
+        tell: Progress,
+        storage: Storage = Storage.FIXED,
+    ) -> None:
         self.q, self.board, self.tiling, self.form, self.tell = q, board, tiling, form, tell
+        self.storage = storage
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._names = _FAMILIES[board.family]
         self.tools: dict[str, Tool] = {
@@ -100,7 +110,8 @@ class Flow:
             platform = self.board.platform()
         except ImportError as error:
             raise MissingToolError(f"the board files need {error.name}: {INSTALL}") from error
-        plan = platform.prepare(Top(self.q, self.tiling, self.form, self.board, clocking), "top", emit_src=False)
+        top = Top(self.q, self.tiling, self.form, self.board, clocking, self.storage)
+        plan = platform.prepare(top, "top", emit_src=False)
         for name in ("top.il", self._names.constraints):
             text = plan.files[name]
             (folder / name).write_text(plain_names(text) if name == "top.il" else text)

@@ -20,11 +20,14 @@ class Resources:
         Multiplier blocks: SB_MAC16 (16x16 or two 8x8) on iCE40 UltraPlus, MULT18X18D on ECP5.
     rams
         Block RAMs.
+    sprams
+        SPRAMs of 16 Ki words of 16 bits, which only iCE40 UltraPlus has. The bitstream cannot fill them.
     """
 
     logic: int
     dsps: int
     rams: int
+    sprams: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Part:
 ICE40_RAM_SHAPES = ((256, 16), (512, 8), (1024, 4), (2048, 2))
 ECP5_RAM_SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
-# Logic cells, SB_MAC16, block RAMs, as icestorm has them: a 4K is an 8K with another name.
+# Logic cells, SB_MAC16, block RAMs, SPRAMs, as icestorm has them: a 4K is an 8K with another name.
 _ICE40 = {
     "LP384": Resources(384, 0, 0),
     "LP1K": Resources(1280, 0, 16),
@@ -79,8 +82,8 @@ _ICE40 = {
     "HX1K": Resources(1280, 0, 16),
     "HX4K": Resources(7680, 0, 32),
     "HX8K": Resources(7680, 0, 32),
-    "UP3K": Resources(2800, 4, 20),
-    "UP5K": Resources(5280, 8, 30),
+    "UP3K": Resources(2800, 4, 20, 4),
+    "UP5K": Resources(5280, 8, 30, 4),
 }
 # Four-input tables, MULT18X18D, block RAMs. The open tools treat the 12F as the 25F that it is made from.
 _ECP5 = {

@@ -12,6 +12,7 @@ from typing import Any
 from autapse.errors import FileFormatError
 from autapse_boards.limits import Limit
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage
 
 REPORT_FORMAT = "autapse-build"
 REPORT_VERSION = 3
@@ -93,6 +94,8 @@ class Report:
         Versions.
     files
         Names in the folder, by what they are.
+    storage
+        Where weights and biases are: one of :class:`autapse_hw.weights.Storage`.
     """
 
     board: str
@@ -127,6 +130,7 @@ class Report:
     attempts: tuple[Attempt, ...]
     tools: Mapping[str, str]
     files: Mapping[str, str]
+    storage: Storage = Storage.FIXED
 
     @property
     def allowed(self) -> str:
@@ -168,9 +172,10 @@ class Report:
             data["limits"] = tuple(Limit(**limit) for limit in data["limits"])
             data["clamped_by"] = None if data["clamped_by"] is None else Limit(**data["clamped_by"])
             data["attempts"] = tuple(Attempt(**attempt) for attempt in data["attempts"])
+            data["storage"] = Storage(data.get("storage", Storage.FIXED))
             data["resources"] = {name: Use(**use) for name, use in data["resources"].items()}
             return cls(**data)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FileFormatError(f"{path}: not a sound report: {error}") from None
 
 
@@ -184,6 +189,12 @@ def table(report: Report) -> Any:
     for name, value in _lines(report):
         result.add_row(name, value)
     return result
+
+
+_STORED = {
+    Storage.UPLOAD: "in block RAM; others can be uploaded while it runs",
+    Storage.SPRAM: "in SPRAM: to be uploaded whenever it has been switched on",
+}
 
 
 def _lines(r: Report) -> list[tuple[str, str]]:
@@ -202,6 +213,8 @@ def _lines(r: Report) -> list[tuple[str, str]]:
         ("time", times),
         ("bitstream", r.files["bitstream"]),
     ]
+    if r.storage != Storage.FIXED:
+        lines.insert(4, ("weights", _STORED[r.storage]))
     if r.critical_path:
         lines.insert(3, ("slowest path", f"{longest:.1f} ns, to {r.critical_path[-1].to}"))
     return lines

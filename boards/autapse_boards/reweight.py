@@ -24,6 +24,7 @@ from autapse_boards.pll import nearest
 from autapse_boards.report import REPORT_FILE, Report
 from autapse_boards.tools import Progress
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage
 
 
 def reweight(
@@ -62,10 +63,12 @@ def reweight(
     if "memories" not in report.files:
         raise FileFormatError(f"{folder}: does not say where its memories are; build it anew")
     current = load_quantized(folder / report.files["network"])
+    if report.storage == Storage.SPRAM:
+        raise AutapseError(f"{folder}: its weights are in SPRAM, which no bitstream fills; use 'autapse upload'")
     _check_shape(folder, current, q)
-    flow = Flow(
-        q, get_board(board or report.board), Tiling.of(report.tiling), report.lane_form, progress or (lambda line: None)
-    )
+    tell = progress or (lambda line: None)
+    at = get_board(board or report.board)
+    flow = Flow(q, at, Tiling.of(report.tiling), report.lane_form, tell, report.storage)
     family, names = flow.board.family, report.files
     with folder_beside(folder, REPORT_FILE) as work:
         shutil.copytree(folder, work, dirs_exist_ok=True)

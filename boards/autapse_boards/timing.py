@@ -15,7 +15,7 @@ from autapse_boards.report import Hop, Use
 
 # The names that nextpnr gives to what we count.
 _RESOURCES = {
-    "ice40": {"logic": "ICESTORM_LC", "dsps": "ICESTORM_DSP", "rams": "ICESTORM_RAM"},
+    "ice40": {"logic": "ICESTORM_LC", "dsps": "ICESTORM_DSP", "rams": "ICESTORM_RAM", "sprams": "ICESTORM_SPRAM"},
     "ecp5": {"logic": "TRELLIS_COMB", "flip_flops": "TRELLIS_FF", "dsps": "MULT18X18D", "rams": "DP16KD"},
 }
 _PATH_PIECES = 40

@@ -12,6 +12,7 @@ from autapse_boards.pll import Clocking
 from autapse_hw.system import System
 from autapse_hw.tiling import Tiling
 from autapse_hw.uart import divisor_for
+from autapse_hw.weights import Storage
 
 
 class Top(Elaboratable):
@@ -19,7 +20,7 @@ class Top(Elaboratable):
 
     Parameters
     ----------
-    q, tiling, form
+    q, tiling, form, storage
         The network, and the multiply-accumulators that compute it; see :class:`autapse_hw.core.Core`.
     board
         Where it runs.
@@ -27,12 +28,21 @@ class Top(Elaboratable):
         Settings of the PLL, from :func:`autapse_boards.pll.settings`; the UART's divisor follows from them.
     """
 
-    def __init__(self, q: QuantizedNetwork, tiling: Tiling, form: str, board: Board, clocking: Clocking) -> None:
+    def __init__(
+        self,
+        q: QuantizedNetwork,
+        tiling: Tiling,
+        form: str,
+        board: Board,
+        clocking: Clocking,
+        storage: Storage = Storage.FIXED,
+    ) -> None:
         self.q = q
         self.tiling = tiling
         self.form = form
         self.board = board
         self.clocking = clocking
+        self.storage = storage
 
     def elaborate(self, platform: Any) -> Module:
         """The pins are requested raw: their buffers are ours, and their synchronisers those of the parts."""
@@ -42,7 +52,7 @@ class Top(Elaboratable):
         clock = platform.request(self.board.clock, dir="-")
         m.submodules.clock = generator = ClockGenerator(self.clocking, clock, pad=self.board.pad_pll)
         divisor = divisor_for(frequency, baud_rate(self.board, frequency))
-        m.submodules.system = system = System(self.q, self.tiling, frequency, divisor, self.form)
+        m.submodules.system = system = System(self.q, self.tiling, frequency, divisor, self.form, self.storage)
 
         uart = platform.request(*self.board.uart, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)

@@ -1,7 +1,8 @@
 """The vendors' block RAMs as instances: their modes, pins, and the packing of their initial contents.
 
 SB_RAM40_4K of the iCE40 follows the simulation model that ships with yosys (ice40/cells_sim.v); DP16KD of the ECP5
-follows Lattice's ECP5 memory usage guide (TN1264) and yosys's techmap (lattice/brams_map_16kd.v).
+follows Lattice's ECP5 memory usage guide (TN1264) and yosys's techmap (lattice/brams_map_16kd.v). SB_SPRAM256KA of the
+iCE40 UltraPlus follows yosys's model.
 """
 
 from collections.abc import Sequence
@@ -145,6 +146,23 @@ def _address(port: str, width: int, at: Value) -> dict[str, Any]:
     """The address pins: those below a word of the width are not used."""
     skipped = {18: 4, 9: 3}[width]
     return {f"i_AD{port}{k}": fit(at, 14 - skipped)[k - skipped] for k in range(skipped, 14)}
+
+
+def spram(out: Signal, at: Value, word: Value, write: Value) -> Instance:
+    """SB_SPRAM256KA, which reads 16 bits or, while `write` is high, writes `word`; always awake."""
+    return Instance(
+        "SB_SPRAM256KA",
+        i_ADDRESS=fit(at, 14),
+        i_DATAIN=word,
+        i_MASKWREN=Const(0xF, 4),
+        i_WREN=write,
+        i_CHIPSELECT=Const(1, 1),
+        i_CLOCK=ClockSignal(),
+        i_STANDBY=Const(0, 1),
+        i_SLEEP=Const(0, 1),
+        i_POWEROFF=Const(1, 1),  # low to switch it off
+        o_DATAOUT=out,
+    )
 
 
 def fit(value: Value, bits: int) -> Value:

@@ -1,12 +1,13 @@
 """The core: a quantised network as a circuit with a stream of inputs and a stream of outputs."""
 
-from amaranth.hdl import Module, ResetInserter, Signal, signed
+from amaranth.hdl import Module, Mux, ResetInserter, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.activation import ActivationUnit
 from autapse_hw.arithmetic import delayed, delayed_flag
+from autapse_hw.cells import CellInterface, CellMemory, cell_port, share
 from autapse_hw.drain import Drain
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
 from autapse_hw.memories import LATENCY, Rom
@@ -15,11 +16,12 @@ from autapse_hw.schedule import BROADCAST, Schedule, first_activation
 from autapse_hw.sequencer import Sequencer
 from autapse_hw.state import StateStore
 from autapse_hw.tiling import Tiling
-from autapse_hw.weights import weight_words
+from autapse_hw.weights import Storage, check_storage, weight_memory, weight_words
 
 
-def _members(q: QuantizedNetwork, drains: int) -> dict[str, wiring.Member]:
-    f = q.formats
+def _members(q: QuantizedNetwork, s: Schedule, storage: Storage) -> dict[str, wiring.Member]:
+    f, drains = q.formats, s.tiling.drains
+    cells = {"cells": In(cell_port(weight_memory(q, s)))} if storage != Storage.FIXED else {}
     return {
         "i": In(stream.Signature(signed(f.x.bits))),
         "o": Out(stream.Signature(signed(f.z.bits))),
@@ -30,6 +32,7 @@ def _members(q: QuantizedNetwork, drains: int) -> dict[str, wiring.Member]:
         "busy": Out(1),
         "retire": Out(drains),
         "retire_value": Out(drains * f.state.bits),
+        **cells,
     }
 
 
@@ -50,6 +53,8 @@ class Core(wiring.Component):
         Lanes: how many rows, or rows x columns; drains and sequences. See :class:`~autapse_hw.tiling.Tiling`.
     form
         How the lanes are built: a name of :data:`autapse_hw.lanes.FORMS`.
+    storage
+        Whether weights and biases can be uploaded.
 
     Members
     -------
@@ -70,6 +75,9 @@ class Core(wiring.Component):
     retire : Out(drains), retire_value : Out(drains * state bits)
         New states are written. Drain ``a`` writes the units j with ``(O + j) % drains == a``, in order, step after
         step. For test benches; costs nothing unconnected.
+    cells : In(cell_port)
+        To weights and biases, if they can be uploaded; while not busy, and with `clear` behind it: the biases of the
+        first tile are read ahead.
     """
 
     i: stream.Interface
@@ -82,23 +90,33 @@ class Core(wiring.Component):
     busy: Signal
     retire: Signal
     retire_value: Signal
+    cells: CellInterface
 
-    def __init__(self, q: QuantizedNetwork, tiling: int | str | Tiling, form: str | LaneForm = GENERIC) -> None:
-        self.q, self.form = q, get_form(form)
+    def __init__(
+        self,
+        q: QuantizedNetwork,
+        tiling: int | str | Tiling,
+        form: str | LaneForm = GENERIC,
+        storage: Storage = Storage.FIXED,
+    ) -> None:
+        self.q, self.form, self.storage = q, get_form(form), storage
         self.schedule = Schedule.of(q, tiling, self.form)
         f = q.formats
         if (shortage := self.form.shortage(f.W.bits, f.operand_bits, f.acc_bits)) is not None:
             raise ValueError(shortage)
         if self.schedule.tiling.cols > self.form.columns:
             raise ValueError(f"lane form {self.form.name} takes {self.form.columns} column of lanes, not more")
-        super().__init__({**_members(q, self.schedule.tiling.drains), "clear": In(1)})
+        check_storage(storage, q.network.layers)
+        if storage == Storage.SPRAM and self.form.memory != "ice40":
+            raise ValueError(f"SPRAMs are on iCE40 UltraPlus only, and lane form {self.form.name} is not of it")
+        super().__init__({**_members(q, self.schedule, storage), "clear": In(1)})
 
     def elaborate(self, platform: object) -> Module:
         # Clearing is a reset of everything that is not a memory; loading the states follows every reset. The strobe is
         # registered, so that no path leads from outside into all registers of the core. While the reset is on, what the
         # streams do inside is undone by it; outside they are closed, so that nothing new is lost.
         m = Module()
-        engine = _Engine(self.q, self.schedule, self.form)
+        engine = _Engine(self.q, self.schedule, self.form, self.storage)
         clearing, given = Signal(), Signal()
         m.d.sync += clearing.eq(self.clear)
         with m.If(self.clear):
@@ -123,6 +141,8 @@ class Core(wiring.Component):
             self.retire.eq(engine.retire & ~clearing.replicate(len(self.retire))),
             self.retire_value.eq(engine.retire_value),
         ]
+        if self.storage != Storage.FIXED:
+            wiring.connect(m, wiring.flipped(self.cells), engine.cells)
         return m
 
 
@@ -138,10 +158,11 @@ class _Engine(wiring.Component):
     busy: Signal
     retire: Signal
     retire_value: Signal
+    cells: CellInterface
 
-    def __init__(self, q: QuantizedNetwork, schedule: Schedule, form: LaneForm) -> None:
-        self.q, self.schedule, self.form = q, schedule, form
-        super().__init__(_members(q, schedule.tiling.drains))
+    def __init__(self, q: QuantizedNetwork, schedule: Schedule, form: LaneForm, storage: Storage) -> None:
+        self.q, self.schedule, self.form, self.storage = q, schedule, form, storage
+        super().__init__(_members(q, schedule, storage))
 
     def elaborate(self, platform: object) -> Module:
         # A slot passes, cycle by cycle: address from the sequencer, memories, operand registers, multipliers. The
@@ -152,9 +173,9 @@ class _Engine(wiring.Component):
         m = Module()
         m.submodules.sequencer = sequencer = Sequencer(s)
         m.submodules.store = store = StateStore(q, s, memory)
-        m.submodules.weights = weights = Rom(t.lanes * f.W.bits, s.tiles * s.slots, weight_words(q, s), memory)
+        m.submodules.weights = weights = self._weights()
         m.submodules.bank = bank = form.bank(t.rows, t.cols, f.W.bits, f.operand_bits, f.acc_bits, segments)
-        m.submodules.drain = drain = Drain(q, s, segments, memory)
+        m.submodules.drain = drain = Drain(q, s, segments, memory, uploads=isinstance(weights, CellMemory))
         m.submodules.outputs = outputs = OutputBuffer(f.z.bits, f.acc_bits, q.outputs, t.drains, s.readouts)
         m.d.comb += [
             store.slot.eq(sequencer.slot),
@@ -171,9 +192,15 @@ class _Engine(wiring.Component):
         ]
         if s.layers:
             m.d.comb += store.layer.eq(sequencer.layer)
+        weight: Value = sequencer.weight
+        if isinstance(weights, CellMemory):
+            weight = Mux(self.cells.active, self.cells.word, weight)
+            weights.attach(m, self.cells)
+            share(m, self.cells, drain.cells)
+            m.d.comb += self.cells.cell.eq(weights.cell | drain.cells.cell)
 
         m.d.comb += [
-            weights.addr.eq(delayed(m, sequencer.weight, BROADCAST)),
+            weights.addr.eq(delayed(m, weight, BROADCAST)),
             bank.w.eq(weights.data),
             bank.v.eq(delayed(m, store.operands, BROADCAST)),
             bank.enable.eq(delayed_flag(m, sequencer.issue, LATENCY[memory] + BROADCAST)),
@@ -213,3 +240,13 @@ class _Engine(wiring.Component):
             self.retire_value.eq(store.retire_value),
         ]
         return m
+
+    def _weights(self) -> Rom | CellMemory:
+        """The memory of the weights."""
+        q, s, kind = self.q, self.schedule, self.form.memory
+        words, layout = weight_words(q, s), weight_memory(q, s)
+        if self.storage == Storage.FIXED:
+            return Rom(s.tiling.lanes * q.formats.W.bits, s.tiles * s.slots, words, kind)
+        if self.storage == Storage.SPRAM:
+            return CellMemory(layout.weights, 0, layout.stripes, [], "spram")
+        return CellMemory(layout.weights, 0, layout.stripes, words, kind)

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.protocol import Identity
+from autapse_hw.cells import CellInterface, cell_port
 
 
 def core_members(identity: Identity) -> dict[str, wiring.Member]:
@@ -19,6 +20,7 @@ def core_members(identity: Identity) -> dict[str, wiring.Member]:
         "state": In(stream.Signature(signed(identity.state_format.bits))),
         "busy": In(1),
         "saturations": In(16),
+        **({"cells": Out(cell_port(identity.memory))} if identity.memory is not None else {}),
     }
 
 
@@ -44,6 +46,8 @@ class CoreClient(wiring.Component):
         The core clears or computes; its state may change.
     saturations : In(16)
         What the core has clipped.
+    cells : Out(cell_port)
+        Its weights and biases, if they can be uploaded.
     """
 
     identity: Identity
@@ -56,6 +60,7 @@ class CoreClient(wiring.Component):
     state: stream.Interface
     busy: Signal
     saturations: Signal
+    cells: CellInterface
 
 
 def connect_core(m: Module, inner: CoreClient, outer: CoreClient) -> None:

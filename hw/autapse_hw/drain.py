@@ -9,10 +9,11 @@ from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import delayed, delayed_flag, rounded_magnitude
+from autapse_hw.cells import CellInterface, CellMemory, cell_port
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import Rom
 from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule, first_activation
-from autapse_hw.weights import bias_words
+from autapse_hw.weights import bias_words, weight_memory
 
 
 class Drain(wiring.Component):
@@ -30,6 +31,8 @@ class Drain(wiring.Component):
         Carry chains of the sums.
     memory
         Kind of the bias memory.
+    uploads
+        Whether a host can write it.
 
     Members
     -------
@@ -46,6 +49,8 @@ class Drain(wiring.Component):
     magnitude : Out(A * magnitude_bits), negative : Out(A), h_valid : Out(A)
         Pre-activations, rounded to the activation's input code: HEAD_TO_MAGNITUDE cycles after the head. In the current
         form their magnitudes are exact, otherwise only up to the activation's limit.
+    cells : In(cell_port)
+        To the biases, if they can be uploaded.
     """
 
     sums: Signal
@@ -60,13 +65,21 @@ class Drain(wiring.Component):
     magnitude: Signal
     negative: Signal
     h_valid: Signal
+    cells: CellInterface
 
-    def __init__(self, q: QuantizedNetwork, schedule: Schedule, segments: int, memory: str) -> None:
+    def __init__(
+        self, q: QuantizedNetwork, schedule: Schedule, segments: int, memory: str, *, uploads: bool = False
+    ) -> None:
         self._q, self._schedule, self._segments = q, schedule, segments
         drains, groups = schedule.tiling.drains, schedule.tiles * schedule.groups
         self.acc_bits = q.formats.acc_bits
         self.magnitude_bits = first_activation(q).limit.bit_length() + 1
-        self._biases = Rom(drains * self.acc_bits, groups, bias_words(q, schedule), memory)
+        words, layout = bias_words(q, schedule), weight_memory(q, schedule)
+        self._biases = (
+            CellMemory(layout.biases, layout.weights.stripes, layout.stripes, words, memory)
+            if uploads
+            else Rom(drains * self.acc_bits, groups, words, memory)
+        )
         self.lead = self._biases.latency
         super().__init__(
             {
@@ -82,6 +95,7 @@ class Drain(wiring.Component):
                 "magnitude": Out(drains * self.magnitude_bits),
                 "negative": Out(drains),
                 "h_valid": Out(drains),
+                **({"cells": In(cell_port(layout))} if uploads else {}),
             }
         )
 
@@ -92,12 +106,17 @@ class Drain(wiring.Component):
         s = self._schedule
         m = Module()
         m.submodules.biases = self._biases
-        upcoming = Signal.like(self.next_group, reset_less=True)
+        upcoming = Signal(range(self._biases.depth), reset_less=True)
         begins = Signal()
         m.d.comb += [self._biases.addr.eq(upcoming), begins.eq(self.prepare | self.prime)]
         m.d.sync += upcoming.eq(upcoming + 1)
         with m.If(begins):
             m.d.sync += upcoming.eq(Mux(self.prime, 0, self.next_group))
+        if isinstance(self._biases, CellMemory):
+            with m.If(self.cells.active):
+                m.d.sync += upcoming.eq(self.cells.word)
+            self._biases.attach(m, self.cells)
+            m.d.comb += self.cells.cell.eq(self._biases.cell)
 
         load = delayed_flag(m, begins, self.lead)
         group, left = Signal.like(self.group, reset_less=True), Signal(range(s.groups), reset_less=True)

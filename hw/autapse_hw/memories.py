@@ -13,17 +13,20 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from autapse_hw.block_rams import TWIN, dp16kd, dp16kd_twin, fit, ram40
+from autapse_hw.block_rams import TWIN, dp16kd, dp16kd_twin, fit, ram40, spram
 
 #: Cycles from an address to its word, by kind: a block RAM of an ECP5 takes one more, for its output register.
 LATENCY: Mapping[str, int] = {"generic": 1, "ice40": 1, "ecp5": 2, "logic": 1}
 
+# The kind of a SinglePortRam.
+_SPRAM = "spram"
 # Depth and width of a block, the preferred first.
 _SHAPES = {
     "ice40": ((256, 16), (512, 8), (1024, 4), (2048, 2)),
     "ecp5": ((1024, 18), (2048, 9)),
+    _SPRAM: ((16384, 16),),
 }
-_COST = {"ice40": 64, "ecp5": 128}
+_COST = {"ice40": 64, "ecp5": 128, _SPRAM: 64}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ def layout(width: int, depth: int, kind: str, *, writable: bool = False) -> Layo
 
     A block counts as much as so many two-way multiplexers as in yosys's choice for memories that it infers.
     """
-    _check(width, depth, kind)
+    _check(width, depth)
+    if kind != _SPRAM:
+        _check_kind(kind)
     if kind not in _SHAPES:
         raise ValueError(f"a {kind} memory is not made of blocks")
     shapes = _SHAPES[kind] + ((TWIN,) if kind == "ecp5" and not writable else ())
@@ -56,7 +61,8 @@ def layout(width: int, depth: int, kind: str, *, writable: bool = False) -> Layo
 
 def blocks(width: int, depth: int, kind: str, *, writable: bool = False) -> int:
     """Block RAMs that a :class:`Rom`, or a :class:`Ram` if `writable`, instantiates; 0 for generic, which infers."""
-    _check(width, depth, kind)
+    _check(width, depth)
+    _check_kind(kind)
     return layout(width, depth, kind, writable=writable).blocks if kind in _SHAPES else 0
 
 
@@ -69,7 +75,7 @@ class _Memory(wiring.Component):
     def __init__(
         self, width: int, depth: int, init: Sequence[int], kind: str, members: dict[str, wiring.Member]
     ) -> None:
-        _check(width, depth, kind)
+        _check(width, depth)
         if len(init) > depth:
             raise ValueError(f"a memory of {depth} words cannot hold {len(init)}")
         words = [operator.index(word) for word in init]
@@ -77,7 +83,7 @@ class _Memory(wiring.Component):
             if not -(1 << (width - 1)) <= word < 1 << width:
                 raise ValueError(f"a word of {width} bits cannot hold {word}")
         self.width, self.depth, self.kind = width, depth, kind
-        self.latency = LATENCY[kind]
+        self.latency = 1 if kind == _SPRAM else LATENCY[kind]
         self._words = [word & ((1 << width) - 1) for word in words] + [0] * (depth - len(words))
         super().__init__({"addr": In(range(depth)), "data": Out(width), **members})
 
@@ -135,6 +141,7 @@ class Rom(_Memory):
     """
 
     def __init__(self, width: int, depth: int, init: Sequence[int], kind: str) -> None:
+        _check_kind(kind)
         super().__init__(width, depth, init, kind, {})
 
     def elaborate(self, platform: object) -> Module:
@@ -188,6 +195,7 @@ class Ram(_Memory):
     w_en: Signal
 
     def __init__(self, width: int, depth: int, init: Sequence[int], kind: str) -> None:
+        _check_kind(kind)
         super().__init__(width, depth, init, kind, {"w_addr": In(range(depth)), "w_data": In(width), "w_en": In(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -225,9 +233,49 @@ class Ram(_Memory):
         ]
 
 
-def _check(width: int, depth: int, kind: str) -> None:
+class SinglePortRam(_Memory):
+    """Memory of `depth` words of `width` bits in the SPRAMs of an iCE40 UltraPlus: a read or a write a cycle.
+
+    It has no initial contents; a word that was never written is undefined, and so is what is read while one is written.
+
+    Members
+    -------
+    addr : In(range(depth)), data : Out(width)
+        What to read or write; the word, `latency` cycles later.
+    w_data : In(width), w_en : In(1)
+        Write instead.
+
+    Attributes
+    ----------
+    latency : int
+        1.
+    """
+
+    w_data: Signal
+    w_en: Signal
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__(width, depth, [], _SPRAM, {"w_data": In(width), "w_en": In(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        t = layout(self.width, self.depth, _SPRAM)
+        within = (t.depth - 1).bit_length()
+
+        def block(bank: int, column: int, out: Signal, at: Value) -> Instance:
+            here = self.w_en & (self.addr[within:] == bank) if t.banks > 1 else self.w_en
+            return spram(out, at, fit(self.w_data[column * t.width : (column + 1) * t.width], t.width), here)
+
+        self._build(m, t, block)
+        return m
+
+
+def _check(width: int, depth: int) -> None:
     for what, number in (("width", width), ("depth", depth)):
         if not isinstance(number, int) or number < 1:
             raise ValueError(f"the {what} of a memory must be at least 1, not {number!r}")
+
+
+def _check_kind(kind: str) -> None:
     if kind not in LATENCY:
         raise ValueError(f"the kind of a memory must be one of {', '.join(LATENCY)}; not {kind!r}")

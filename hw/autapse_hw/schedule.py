@@ -7,10 +7,9 @@ from the same object.
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from autapse.activation import Activation, design
 from autapse.quantized import QuantizedNetwork
+from autapse.weight_memory import layer_places, layer_rows
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
 from autapse_hw.memories import LATENCY
@@ -131,21 +130,12 @@ class Schedule:
     @cached_property
     def spans(self) -> tuple[range, ...]:
         """The rows of each layer; the readout's belong to the first."""
-        ends = np.cumsum(self.layers or (self.units,)).tolist()
-        return tuple(
-            range(start and self.outputs + start, self.outputs + end)
-            for start, end in zip([0, *ends], ends, strict=False)
-        )
+        return layer_rows(self.outputs, self.layers or (self.units,))
 
     @cached_property
     def places(self) -> tuple[range, ...]:
         """Where the rows of each layer lie in the tiles, one after another: from a tile's begin, by the same drain."""
-        t, found, end = self.tiling, [], 0
-        for span in self.spans:
-            begin = -(-end // t.rows) * t.rows + span.start % t.drains
-            end = begin + len(span)
-            found.append(range(begin, end))
-        return tuple(found)
+        return layer_places(self.spans, self.tiling.rows, self.tiling.drains)
 
     @property
     def tiles(self) -> int:

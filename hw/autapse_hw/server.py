@@ -1,18 +1,23 @@
 """The device's end of the protocol, on tokens: checks requests, drives the core, writes answers."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from autapse.protocol import ANSWER, Command, Features, Identity, code_bytes
+from autapse.protocol import ANSWER, Command, Identity, code_bytes
 from autapse_hw.checksum import Checksum
 from autapse_hw.core_port import CoreClient, core_members
 from autapse_hw.framing import TOKEN
 from autapse_hw.server_elements import ServerElements
 from autapse_hw.server_logic import choose, later
 from autapse_hw.server_memory import ServerMemory
-from autapse_hw.server_states import CHECKED, PUT, TAKEN, ServerStates
+from autapse_hw.server_states import CHECKED, ServerStates
+from autapse_hw.server_upload import Additions, add_uploads
 from autapse_hw.server_verdict import ServerEvents, ServerVerdict
+from autapse_hw.upload import Uploader
 
 
 class Server(CoreClient):
@@ -37,7 +42,7 @@ class Server(CoreClient):
         Answers, to a :class:`~autapse_hw.transmit.TransmitBuffer`.
     keep, wanted, replay : Out
         To that buffer.
-    x, z, clear, given, initial, dump, state, busy, saturations
+    x, z, clear, given, initial, dump, state, busy, saturations, cells
         The core; see :class:`~autapse_hw.core_port.CoreClient`.
     activity : Out(1)
         Changes with each request that is executed; for an LED.
@@ -93,23 +98,29 @@ class Server(CoreClient):
         longer than the few LUTs between two of the cycles.
         """
         m = Module()
-        m.submodules.states = states = ServerStates()
+        m.submodules.states = states = ServerStates(uploads=self.identity.upload is not None)
         m.submodules.elements = elements = ServerElements(self.identity)
         m.submodules.verdict = verdict = ServerVerdict(self.identity.window + 1)
         m.submodules.memory = memory = ServerMemory(self.identity, self._memory)
         m.submodules.checksum = checksum = Checksum()
         byte = Signal(8, reset_less=True)
+        added = Additions()
+        if self.identity.upload is not None and self.identity.memory is not None:
+            loaded = self.identity.upload.loaded  # when the device is switched on
+            m.submodules.uploader = uploader = Uploader(self.identity.memory, loaded=loaded)
+            wiring.connect(m, uploader.port, wiring.flipped(self.cells))
+            added = add_uploads(m, uploader, states, elements, memory, byte, self.busy)
         self._decode(m, states, elements, verdict)
-        self._beat(m, states, verdict)
+        self._beat(m, states, verdict, added)
         self._judge(m, states, elements, verdict, checksum)
-        self._count(m, states, elements, verdict, memory, byte)
-        self._answer(m, states, elements, verdict, memory, checksum, byte)
+        self._count(m, states, elements, verdict, memory, byte, added)
+        self._answer(m, states, elements, verdict, memory, checksum, byte, added)
         self._drive(m, states, elements, byte)
         return m
 
     def _decode(self, m: Module, states: ServerStates, elements: ServerElements, verdict: ServerVerdict) -> None:
         """The command, in the parts that ask for it. A refusal is answered as a command of its own, 0."""
-        op = Signal(4, reset_less=True)
+        op = Signal(4)  # with a reset: the bounds in ZERO are those of no command
         unknown = Signal(reset_less=True)
         token = self.i.payload
         with m.If(states.go & states.at("COMMAND")):
@@ -118,7 +129,7 @@ class Server(CoreClient):
             m.d.sync += op.eq(0)
 
         def is_any(*commands: Command) -> Signal:
-            known = [op == c for c in commands if not _absent(c, self.identity)]
+            known = [op == c for c in commands if self.identity.knows(c)]
             return later(m, Cat(known).any())
 
         is_set, is_dump = is_any(Command.SET_STATE), is_any(Command.READ_STATE)
@@ -142,13 +153,15 @@ class Server(CoreClient):
             self.keep.eq(verdict.kept),
             self._known.eq(later(m, is_any(*Command) & ~unknown)),
         ]
+        if self.identity.upload is not None:
+            m.d.comb += [states.is_write.eq(is_any(Command.WRITE)), states.is_apply.eq(is_any(Command.APPLY))]
 
-    def _beat(self, m: Module, states: ServerStates, verdict: ServerVerdict) -> None:
+    def _beat(self, m: Module, states: ServerStates, verdict: ServerVerdict, added: Additions) -> None:
         """Tokens that are taken, what is waited for, and the step to the next state."""
         at, token, go = states.at, self.i.payload, states.go
         phase = Signal(2)
         continues = later(m, at(*CHECKED) & ~token.end)
-        checked, taken = later(m, at(*CHECKED)), later(m, at(*TAKEN) & ~verdict.refusing)
+        checked, taken = later(m, at(*CHECKED)), later(m, at(*states.taken) & ~verdict.refusing)
         dropped = later(m, at("JUDGE") & ~verdict.admitted)
         feeding = later(m, at("INPUT", "SETTLE"))
         offering = feeding & (self.x.valid | self.initial.valid)
@@ -158,7 +171,7 @@ class Server(CoreClient):
             ((checked | taken) & ~self.i.valid)
             | (at("START") & ~(self.i.valid | states.happened))
             | (at("OUTPUT") & ~source)
-            | (at("DUMP", "SETTLE") & self.busy),
+            | reduce(or_, added.waits, at("DUMP", "SETTLE") & self.busy),
         )
         stalled = later(m, self.o.valid)
         m.d.sync += [phase.eq(phase + 1), go.eq((phase == 2) & ~stalled & ~awaiting & ~offering)]
@@ -177,12 +190,14 @@ class Server(CoreClient):
         with m.If(go & checked):
             m.d.sync += complete.eq(counting & ~token.data[0])
         single = states.is_set | states.is_store
+        if self.identity.upload is not None:
+            single |= states.is_write | states.is_apply
         fits = later(m, ~elements.many & Mux(states.is_step, ~elements.none, Mux(single, elements.one, elements.none)))
         m.d.comb += [
             elements.begin.eq(at("START")),
             elements.go.eq(go),
             elements.counts.eq(later(m, at("COUNT") & ~token.end)),
-            elements.moves.eq(later(m, at("INPUT", "OUTPUT"))),
+            elements.moves.eq(later(m, at("INPUT", "OUTPUT", "UPLOAD"))),
             elements.giving.eq(later(m, at("OUTPUT"))),
             states.whole.eq(elements.whole),
             states.last.eq(later(m, elements.one | states.is_dump)),
@@ -210,6 +225,7 @@ class Server(CoreClient):
         verdict: ServerVerdict,
         memory: ServerMemory,
         byte: Signal,
+        added: Additions,
     ) -> None:
         """What has happened is counted in the memory; where that is read and written."""
         at, go = states.at, states.go
@@ -218,9 +234,9 @@ class Server(CoreClient):
         down, sound = verdict.turned_down, verdict.sound
         starting = later(m, at("START"))
         carrying = later(m, at("BUMP", "STEPS"))
-        walking = later(m, at("ZERO", "BUMP", "STEPS", "STORE", "READ"))
+        walking = later(m, at("ZERO", "BUMP", "STEPS", "STORE", "READ", "HASH"))
         jumping = later(m, at("START", "JUDGE", "SKIP", "CODE") | (at("STORE") & memory.done))
-        others = states.is_identify | states.is_counters | at("STORE", "ZERO")
+        others = states.is_identify | states.is_counters | at("STORE", "ZERO", "HASH")
         more = Signal.like(memory.more, reset_less=True)
         m.d.comb += [
             events.news.eq(Cat(verdict.accepted, down & ~sound, down & sound, self.lost, self.overrun)),
@@ -235,13 +251,14 @@ class Server(CoreClient):
         m.d.sync += [
             memory.move.eq(walking | jumping),
             memory.jump.eq(jumping),
-            memory.write.eq(at("ZERO", "BUMP", "STEPS", "STORE")),
+            memory.write.eq(reduce(or_, added.writes, at("ZERO", "BUMP", "STEPS", "STORE"))),
             memory.bound.eq(
                 choose(
                     (at("STORE"), memory.last[Command.OPEN]),
                     (states.is_identify, memory.last[Command.IDENTIFY]),
                     (states.is_counters | at("ZERO"), memory.last[Command.COUNTERS]),
                     (~others, memory.last[Command.STATUS]),
+                    *added.bounds,
                 )
             ),
             memory.target.eq(
@@ -250,6 +267,7 @@ class Server(CoreClient):
                     (at("JUDGE"), memory.steps),
                     (at("SKIP") & states.is_identify, memory.identity),
                     (at("SKIP") & states.is_counters, memory.steps),
+                    *added.targets,
                 )
             ),
         ]
@@ -267,13 +285,14 @@ class Server(CoreClient):
         memory: ServerMemory,
         checksum: Checksum,
         byte: Signal,
+        added: Additions,
     ) -> None:
         """The byte of each beat, and where it goes."""
         at, token, go = states.at, self.i.payload, states.go
         end = Signal(reset_less=True)
         continues = later(m, at(*CHECKED) & ~token.end)
-        checked, putting = later(m, at(*CHECKED)), later(m, at(*PUT))
-        from_token = later(m, at("ECHO", "CODE", "STORE", "INPUT") & ~verdict.refusing)
+        checked, putting = later(m, at(*CHECKED)), later(m, at(*states.put))
+        from_token = later(m, at("ECHO", "CODE", "STORE", "INPUT", "UPLOAD", "HASH") & ~verdict.refusing)
         from_memory = later(m, at("BUMP", "STEPS", "READ"))
         from_expected = later(m, at("EXPECTED") | (at("ECHO") & verdict.refusing))
         from_checksum = later(m, at("CRC_LOW", "CRC_HIGH"))
@@ -298,6 +317,7 @@ class Server(CoreClient):
                     (from_expected, verdict.expected),
                     (from_checksum, checksum.o),
                     (at("CODE"), ANSWER),
+                    *added.bytes,
                 )
                 | elsewhere
             )
@@ -332,9 +352,3 @@ class Server(CoreClient):
             self.given.eq(go & at("CLEAR") & states.is_set),
             self.dump.eq(go & at("DUMP")),
         ]
-
-
-def _absent(command: Command, identity: Identity) -> bool:
-    """Whether a device with this identity does not know the command."""
-    upload = command in (Command.WRITE, Command.APPLY)
-    return upload or (command == Command.SET_STATE and not identity.features & Features.SET_STATE)

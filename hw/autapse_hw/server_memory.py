@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from autapse.protocol import COUNTER_BYTES, COUNTERS_BYTES, IDENTITY_BYTES, SESSION_BYTES, Command, Identity
+from autapse.protocol import COUNTER_BYTES, COUNTERS_BYTES, SESSION_BYTES, Command, Identity
 from autapse_hw.arithmetic import delayed
 from autapse_hw.memories import Ram
 
@@ -41,10 +41,10 @@ class ServerMemory(wiring.Component):
 
     Attributes
     ----------
-    session, steps, accepted, rejected, refused, framing_errors, overruns, identity : int
+    session, steps, accepted, rejected, refused, framing_errors, overruns, identity, model_hash : int
         Where the parts begin.
     last : dict[Command, int]
-        The last address of each answer.
+        The last address of each answer; of APPLY that of the model hash.
     """
 
     go: Signal
@@ -66,12 +66,16 @@ class ServerMemory(wiring.Component):
         self.session = 0
         self.steps, self.accepted, self.rejected, self.refused, self.framing_errors, self.overruns = counters
         self.identity = counters.stop
-        self._contents = [0] * self.identity + list(identity.to_bytes())
+        self.model_hash = self.identity + 1
+        # Whether weights are loaded, the last byte where they can be, comes from elsewhere.
+        stored = identity.to_bytes()[: identity.length - (identity.upload is not None)]
+        self._contents = [0] * self.identity + list(stored)
         self.last = {
-            Command.IDENTIFY: self.identity + IDENTITY_BYTES - 1,
+            Command.IDENTIFY: len(self._contents) - 1,
             Command.STATUS: self.steps + COUNTER_BYTES - 1,
             Command.OPEN: SESSION_BYTES - 1,
             Command.COUNTERS: self.identity - 1,
+            Command.APPLY: self.model_hash + len(identity.model_hash) - 1,
         }
         bits = bits_for(len(self._contents))
         more = bits_for(identity.batch)

@@ -10,6 +10,8 @@ CHECKED = ("SEQUENCE", "COMMAND", "WANTED", "FIRST", "SECOND", "COUNT")
 TAKEN = ("ECHO", "CODE", "SKIP", "STORE", "INPUT", "REST")
 #: A byte of the answer is put.
 PUT = ("ECHO", "CODE", "OUTPUT", "READ", "EXPECTED", "SATURATED", "SATURATED_HIGH", "CRC_LOW", "CRC_HIGH", "END")
+#: The same of the states that only a device has whose weights can be uploaded.
+UPLOAD_TAKEN, UPLOAD_PUT = ("UPLOAD", "HASH"), ("APPLIED", "LOADED")
 
 
 class ServerStates(wiring.Component):
@@ -31,7 +33,14 @@ class ServerStates(wiring.Component):
     READ EXPECTED SATURATED ..          a byte of memory, the sequence number, the core's counter
     REST                                what is left of the request
     CRC_LOW CRC_HIGH END                what is left of the answer
+    UPLOAD HASH                         a byte for the uploader; eight times: a byte of the model hash
+    APPLIED LOADED                      whether the upload was right; whether the memory holds a network
     =================================== ===================================================================
+
+    Parameters
+    ----------
+    uploads : bool
+        Whether it has the last four.
 
     Members
     -------
@@ -47,6 +56,14 @@ class ServerStates(wiring.Component):
         This is the last byte of a counter, of a stretch of memory, of a group of elements; OUTPUT: of all groups.
     is_step, is_clear, is_set, is_dump, is_store, is_counters, is_identify : In(1)
         The command: a step; one that clears, and that sets the state; one that reads it; one that stores a session.
+    is_write, is_apply, is_mute, uploaded, match : In(1)
+        With uploads. The command: WRITE; APPLY; a step that is not made. The last byte for the uploader; the memory is
+        what it should be.
+
+    Attributes
+    ----------
+    taken, put : tuple[str, ...]
+        States in which a byte of the request is taken, a byte of the answer put.
     """
 
     go: Signal
@@ -66,22 +83,33 @@ class ServerStates(wiring.Component):
     is_store: Signal
     is_counters: Signal
     is_identify: Signal
+    is_write: Signal
+    is_apply: Signal
+    is_mute: Signal
+    uploaded: Signal
+    match: Signal
 
-    def __init__(self) -> None:
-        names = ["ZERO", "START", "BUMP", *CHECKED, "JUDGE", "STEPS", *TAKEN, "CLEAR", "DUMP", "SETTLE", *PUT]
+    def __init__(self, *, uploads: bool = False) -> None:
+        self._uploads = uploads
+        self.taken = (*TAKEN, *UPLOAD_TAKEN) if uploads else TAKEN
+        self.put = (*PUT, *UPLOAD_PUT) if uploads else PUT
+        names = ["ZERO", "START", "BUMP", *CHECKED, "JUDGE", "STEPS", *self.taken]
+        names += ["CLEAR", "DUMP", "SETTLE", *self.put]
         self._state = {name: Signal(init=name == "ZERO", name=name.lower()) for name in dict.fromkeys(names)}
         conditions = ["go", "end", "happened", "admitted", "refuse", "refusing", "counted", "stored", "whole", "last"]
         conditions += ["is_step", "is_clear", "is_set", "is_dump", "is_store", "is_counters", "is_identify"]
+        conditions += ["is_write", "is_apply", "is_mute", "uploaded", "match"] if uploads else []
         super().__init__({name: In(1) for name in conditions})
 
     def at(self, *names: str) -> Value:
-        """The state is one of these."""
-        return Cat(self._state[name] for name in names).any()
+        """The state is one of these, as far as there are such."""
+        return Cat(self._state[name] for name in names if name in self._state).any()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         at = self._state
         skipped = at["SKIP"] | (at["CODE"] & self.refusing)
+        is_step = self.is_step & ~self.is_mute if self._uploads else self.is_step
         status = ~(self.is_step | self.is_clear | self.is_dump | self.is_store)  # or another answer from the memory
         read = at["READ"] & self.stored
         follows = {
@@ -98,18 +126,18 @@ class ServerStates(wiring.Component):
             "SECOND": at["FIRST"] & ~self.end,
             "COUNT": (at["SECOND"] | at["COUNT"]) & ~self.end,
             "JUDGE": self.at(*CHECKED) & self.end,
-            "STEPS": (at["JUDGE"] & self.admitted & self.is_step) | (at["STEPS"] & ~self.counted),
-            "ECHO": (at["JUDGE"] & ((self.admitted & ~self.is_step) | self.refuse)) | (at["STEPS"] & self.counted),
+            "STEPS": (at["JUDGE"] & self.admitted & is_step) | (at["STEPS"] & ~self.counted),
+            "ECHO": (at["JUDGE"] & ((self.admitted & ~is_step) | self.refuse)) | (at["STEPS"] & self.counted),
             "CODE": at["ECHO"],
             "SKIP": at["CODE"] & ~self.refusing,
             "STORE": (at["SKIP"] & self.is_store) | (at["STORE"] & ~self.stored),
             "CLEAR": at["SKIP"] & self.is_clear,
             "DUMP": at["SKIP"] & self.is_dump,
-            "INPUT": (at["SKIP"] & self.is_step)
+            "INPUT": (at["SKIP"] & is_step)
             | (at["CLEAR"] & self.is_set)
             | (at["INPUT"] & ~self.whole)
             | (at["OUTPUT"] & self.whole & ~self.last),
-            "OUTPUT": (at["INPUT"] & self.whole & self.is_step) | at["DUMP"] | (at["OUTPUT"] & ~self.whole),
+            "OUTPUT": (at["INPUT"] & self.whole & is_step) | at["DUMP"] | (at["OUTPUT"] & ~self.whole),
             "SETTLE": (at["CLEAR"] & ~self.is_set) | (at["INPUT"] & self.whole & self.is_set),
             "READ": (skipped & status) | (at["STORE"] & self.stored) | (at["READ"] & ~self.stored),
             "EXPECTED": read & ~self.is_identify & ~self.is_counters,
@@ -125,6 +153,29 @@ class ServerStates(wiring.Component):
             "CRC_HIGH": at["CRC_LOW"],
             "END": at["CRC_HIGH"],
         }
+        if self._uploads:
+            follows |= self._with_uploads(follows)
         with m.If(self.go):
             m.d.sync += [at[name].eq(before) for name, before in follows.items()]
         return m
+
+    def _with_uploads(self, follows: dict[str, Value]) -> dict[str, Value]:
+        """What follows differently, and the further states: an APPLY that was right goes on like a RESET."""
+        at = self._state
+        ends = at["UPLOAD"] & self.uploaded
+        hashed = at["HASH"] & self.stored
+        silent = at["SKIP"] & (self.is_write | self.is_apply | self.is_mute)
+        named = at["READ"] & self.stored & self.is_identify
+        return {
+            "READ": follows["READ"] & ~silent,
+            "UPLOAD": (at["SKIP"] & (self.is_write | self.is_apply)) | (at["UPLOAD"] & ~self.uploaded),
+            "HASH": (ends & self.is_apply) | (at["HASH"] & ~self.stored),
+            "CLEAR": follows["CLEAR"] | (hashed & self.match),
+            "APPLIED": (hashed & ~self.match) | (at["SETTLE"] & self.is_apply),
+            "LOADED": named,
+            "REST": (follows["REST"] & ~named & ~(at["SETTLE"] & self.is_apply))
+            | (ends & self.is_write)
+            | (at["SKIP"] & self.is_mute)
+            | at["APPLIED"]
+            | at["LOADED"],
+        }

@@ -29,7 +29,7 @@ class ServerVerdict(wiring.Component):
     admitted, refuse : Out(1)
         While `judging`: the request is executed; it is not, and the host is told.
     refusing : Out(1)
-        Two cycles after the judgement and until the next: the host is told.
+        Two cycles after the judgement and until the next, where acceptance ends it at once: the host is told.
     accepted, turned_down : Out(1)
         High in the cycle after the judgement: it was executed; it was not.
     expected : Out(8)
@@ -112,7 +112,8 @@ class ServerVerdict(wiring.Component):
             m.d.sync += self.wanted.eq(Mux(self.is_store, self.expected, wanted))
         with m.If(self.go & self.ended & self.kept):
             m.d.sync += self.expected.eq(self.expected + 1)
-        m.d.comb += self.refusing.eq(refusing)
+        # Of a request that is executed the first byte is waited for at once, so `refusing` must not last a cycle more.
+        m.d.comb += self.refusing.eq(refusing & ~self.accepted)
         return m
 
 

@@ -6,18 +6,24 @@ from amaranth.hdl import Module, ResetInserter, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from autapse.protocol import Identity
+from autapse.protocol import Identity, Upload
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.buffers import StreamRegister
 from autapse_hw.core import Core
 from autapse_hw.lanes import GENERIC, LaneForm
 from autapse_hw.link import Link
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage
 
 
-def identity_of(q: QuantizedNetwork, tiling: int | str | Tiling, clock_hz: float) -> Identity:
-    """What a device with this network, lanes and clock says of itself."""
+def identity_of(
+    q: QuantizedNetwork, tiling: int | str | Tiling, clock_hz: float, storage: Storage = Storage.FIXED
+) -> Identity:
+    """What a device with this network, lanes, clock and storage of weights says of itself."""
     f, tiling = q.formats, Tiling.of(tiling)
+    uploads = storage != Storage.FIXED
+    how = (tiling.cols, tiling.drains, f.W.bits, f.acc_bits, q.circuit_hash(), storage != Storage.SPRAM)
+    upload = Upload(*how) if uploads else None
     return Identity(
         model_hash=q.model_hash(),
         units=q.units,
@@ -29,6 +35,7 @@ def identity_of(q: QuantizedNetwork, tiling: int | str | Tiling, clock_hz: float
         lanes=tiling.lanes,
         clock_hz=round(clock_hz),
         sequences=tiling.sequences,
+        upload=upload,
     )
 
 
@@ -43,6 +50,8 @@ class System(wiring.Component):
         Clock of the sync domain; the device tells it to the host.
     divisor
         Clock cycles per bit of the serial line, from :func:`~autapse_hw.uart.divisor_for`.
+    storage
+        Whether weights and biases can be uploaded.
 
     Members
     -------
@@ -66,10 +75,11 @@ class System(wiring.Component):
         clock_hz: float,
         divisor: int | Fraction,
         form: str | LaneForm = GENERIC,
+        storage: Storage = Storage.FIXED,
     ) -> None:
         self._divisor = divisor
-        self.core = Core(q, tiling, form)
-        self.identity = identity_of(q, self.core.schedule.tiling, clock_hz)
+        self.core = Core(q, tiling, form, storage)
+        self.identity = identity_of(q, self.core.schedule.tiling, clock_hz, storage)
         super().__init__({"reset": In(1), "rx": In(1), "tx": Out(1), "activity": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -103,4 +113,6 @@ class System(wiring.Component):
             self.tx.eq(link.tx),
             self.activity.eq(link.activity),
         ]
+        if self.identity.upload is not None:
+            wiring.connect(m, link.cells, core.cells)
         return m

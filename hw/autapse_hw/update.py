@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
+from autapse.weight_memory import packed
 from autapse_hw.arithmetic import (
     delayed,
     delayed_flag,
@@ -18,7 +19,6 @@ from autapse_hw.arithmetic import (
 )
 from autapse_hw.memories import Rom
 from autapse_hw.schedule import leak_latency
-from autapse_hw.weights import packed
 
 
 class LeakyUpdate(wiring.Component):

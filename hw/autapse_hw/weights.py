@@ -1,53 +1,37 @@
-"""The layout of weights and biases in the core's memories."""
+"""Weights and biases in the core's memories, and whether they are fixed or can be uploaded."""
 
-from collections.abc import Iterable
+from enum import StrEnum
 
-import numpy as np
-
-from autapse.fixed import IntArray
 from autapse.quantized import QuantizedNetwork
+from autapse.weight_memory import WeightMemory
 from autapse_hw.schedule import Schedule
 
 
-def matrix(q: QuantizedNetwork) -> IntArray:
-    """All rows that the lanes compute, (rows, cols): ``[0, W_out]`` above ``[W_in, W]``."""
-    readout = np.hstack([np.zeros((q.outputs, q.inputs), np.int64), q.W_out])
-    return np.vstack([readout, np.hstack([q.W_in, q.W])])
+class Storage(StrEnum):
+    """Where weights and biases are, and whether a host can change them."""
+
+    FIXED = "fixed"  #: part of the bitstream
+    UPLOAD = "upload"  #: in block RAMs, which begin with those of the bitstream and can be written
+    SPRAM = "spram"  #: the weights in SPRAMs, which begin with nothing; the biases as with UPLOAD
 
 
-def bias(q: QuantizedNetwork) -> IntArray:
-    """The bias of each row: ``[b_out, b]``."""
-    return np.concatenate([q.b_out, q.b])
+def check_storage(storage: Storage, layers: tuple[int, ...]) -> None:
+    """Raise ValueError for a stack of layers whose weights are to be uploaded: a device does not tell its layers."""
+    if storage != Storage.FIXED and layers:
+        raise ValueError(f"weights of a stack of layers, here {layers}, cannot be uploaded: build it without --upload")
 
 
-def placed(s: Schedule) -> IntArray:
-    """Where each row lies in the tiles."""
-    return np.concatenate(s.places)
+def weight_memory(q: QuantizedNetwork, s: Schedule) -> WeightMemory:
+    """Their layout in a core with that timetable."""
+    t, f = s.tiling, q.formats
+    return WeightMemory(q.units, q.inputs, q.outputs, t.rows, t.cols, t.drains, f.W.bits, f.acc_bits, s.layers)
 
 
 def weight_words(q: QuantizedNetwork, s: Schedule) -> list[int]:
-    """The weight memory: word ``tile * slots + slot`` holds the weights of all lanes, row by row, lowest first.
-
-    Rows and columns beyond the last are zero, and so are rows between two layers.
-    """
-    t = s.tiling
-    padded = np.zeros((s.tiles * t.rows, s.slots * t.cols), np.int64)
-    padded[placed(s), : s.cols] = matrix(q)
-    words = padded.reshape(s.tiles, t.rows, s.slots, t.cols).transpose(0, 2, 1, 3).reshape(s.tiles * s.slots, -1)
-    return [packed(word, q.formats.W.bits) for word in words]
+    """The weight memory; see :meth:`autapse.weight_memory.WeightMemory.weight_words`."""
+    return weight_memory(q, s).weight_words(q)
 
 
 def bias_words(q: QuantizedNetwork, s: Schedule) -> list[int]:
-    """The bias memory: word ``tile * groups + group`` holds the negative biases of the rows that leave together."""
-    t = s.tiling
-    padded = np.zeros((s.tiles, s.groups * t.drains), np.int64)
-    rows = np.zeros(s.tiles * t.rows, np.int64)
-    rows[placed(s)] = -bias(q)
-    padded[:, : t.rows] = rows.reshape(s.tiles, t.rows)
-    return [packed(word, q.formats.acc_bits) for word in padded.reshape(-1, t.drains)]
-
-
-def packed(codes: Iterable[int], bits: int) -> int:
-    """One word of signed codes, the first lowest."""
-    mask = (1 << bits) - 1
-    return sum((int(code) & mask) << (k * bits) for k, code in enumerate(codes))
+    """The bias memory; see :meth:`autapse.weight_memory.WeightMemory.bias_words`."""
+    return weight_memory(q, s).bias_words(q)

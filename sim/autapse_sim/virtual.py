@@ -21,6 +21,7 @@ from autapse.errors import AutapseError, FileFormatError, MissingToolError, Tool
 from autapse.quantized import QuantizedNetwork, load_quantized
 from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage
 from autapse_sim.netlist import gates_source
 from autapse_sim.virtual_build import compile_board, rtl_source
 
@@ -78,6 +79,8 @@ class VirtualBoard:
         The clock that the device claims to have.
     divisor
         Clock cycles per bit of its UART.
+    storage
+        Whether weights and biases can be uploaded.
     progress
         Told what is being done.
     """
@@ -90,13 +93,14 @@ class VirtualBoard:
         form: str = "generic",
         clock_hz: float = 12e6,
         divisor: int = DIVISOR,
+        storage: Storage = Storage.FIXED,
         progress: Progress | None = None,
     ) -> None:
         tiling = Tiling.of(lanes).within(q.units + q.outputs)
         self.q = q
         self.divisor: float = divisor
         self._tell = progress or (lambda message: None)
-        self._make: Callable[[Path], str] = lambda folder: rtl_source(q, tiling, form, clock_hz, divisor)
+        self._make: Callable[[Path], str] = lambda folder: rtl_source(q, tiling, form, clock_hz, divisor, storage)
         self._patience = _PATIENCE + 4 * Schedule.of(q, tiling, form).cycles_per_step
         self._closing = contextlib.ExitStack()
         self._process: subprocess.Popen[str] | None = None
@@ -124,6 +128,7 @@ class VirtualBoard:
             form=report["lane_form"],
             clock_hz=report["clock_hz"],
             divisor=divisor,
+            storage=Storage(report.get("storage", Storage.FIXED)),
             progress=progress,
         )
         if level == "gates":

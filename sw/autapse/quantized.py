@@ -23,7 +23,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +46,9 @@ MIN_BITS, MAX_BITS = 4, 18
 MAX_OPERAND_BITS = 26
 MAX_STATE_BITS = 34
 
-_ARRAYS = ("W", "W_in", "b", "W_out", "b_out", "h0")
+#: What an upload changes.
+UPLOADED = ("W", "W_in", "b", "W_out", "b_out")
+_ARRAYS = (*UPLOADED, "h0")
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,13 @@ class QuantizedNetwork(Sized):
             digest.update(f"{name}{list(array.shape)}".encode())  # or (1, 3) and (3, 1) would be the same network
             digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
         return digest.digest()[:8]
+
+    def circuit_hash(self) -> bytes:
+        """Eight bytes that identify all that an upload of weights does not change: formats, table, leak and h0.
+
+        The model hash of the same network whose weights and biases are all 0.
+        """
+        return replace(self, **{name: np.zeros_like(getattr(self, name)) for name in UPLOADED}).model_hash()
 
     def _header(self) -> dict[str, Any]:
         a = self.activation

@@ -19,6 +19,7 @@ from autapse_boards.overview import WORD_LENGTHS, _summary
 from autapse_boards.parts import ecp5, ice40
 from autapse_hw.lanes import FORMS
 from autapse_hw.tiling import Tiling
+from autapse_hw.weights import Storage
 
 HX8K, UP5K, ULX3S, LARGE = "ice40_hx8k_b_evn", "icebreaker", "ulx3s_25f", "ulx3s"
 
@@ -336,3 +337,41 @@ def test_a_hundred_units_of_nine_bits_fit_the_icebreaker_with_a_linear_table():
     assert (plan.form, plan.tiling.lanes, plan.needed.rams) == ("mac16sum", 7, 30)
     with pytest.raises(DoesNotFitError, match=r"block RAMs needed, 30 available; 101 units fit"):
         fit(replace(shape, units=102), UP5K)
+
+
+def test_weights_that_are_too_many_for_block_ram_go_into_spram():
+    """Only with uploads, since no bitstream fills it; and only where the device has it."""
+    small, large = Shape.typical(50, 8), Shape.typical(200, 8)
+    plan = fit(small, UP5K, upload=True)
+    assert (plan.storage, plan.reason, plan.needed.sprams) == (Storage.UPLOAD, "", 0)
+    plan = fit(large, UP5K, upload=True)
+    assert plan.storage == Storage.SPRAM
+    assert plan.reason == "87 block RAMs needed, 30 available"
+    assert 0 < plan.needed.sprams <= 4
+    assert plan.needed.rams <= 30
+    with pytest.raises(DoesNotFitError, match="with --upload it fits, with its weights in SPRAM"):
+        fit(large, UP5K)
+    with pytest.raises(DoesNotFitError, match=r"SPRAMs needed, 4 available; \d+ units fit"):
+        fit(Shape.typical(500, 8), UP5K, upload=True)
+    with pytest.raises(DoesNotFitError, match="block RAMs needed, 32 available"):
+        fit(Shape.typical(200, 8), HX8K, upload=True)
+    assert fit(small, UP5K).storage == Storage.FIXED
+
+
+@pytest.mark.parametrize("tiling", ["8x2", "4"])
+def test_uploads_cost_what_their_parts_do(tiling):
+    """Logic for the uploader and each stripe; block RAMs as before, but for the rounding to stripes."""
+    shape = Shape.typical(50, 8)
+    fixed, upload = fit(shape, UP5K, tiling).needed, fit(shape, UP5K, tiling, upload=True).needed
+    assert upload.dsps == fixed.dsps
+    assert 200 < upload.logic - fixed.logic < 600
+    assert fixed.rams <= upload.rams <= fixed.rams + 3
+
+
+def test_a_stack_of_layers_takes_no_uploads():
+    q = quantize(replace(make_network(12, 8).network, layers=(7, 5)))
+    assert fit(q, ULX3S).schedule.layers == (7, 5)
+    with pytest.raises(
+        ValueError, match=r"a stack of layers, here \(7, 5\), cannot be uploaded: build it without --upload"
+    ):
+        fit(q, ULX3S, upload=True)

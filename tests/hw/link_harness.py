@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Array, Cat, Module, Signal, signed
+from amaranth.hdl import Array, Cat, Module, ResetInserter, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
@@ -177,7 +177,8 @@ class Simulated:
         m.d.comb += [self.core.clear.eq(self.link.clear), self.core.given.eq(self.link.given)]
         m.d.comb += [self.core.dump.eq(self.link.dump), self.link.busy.eq(self.core.busy)]
         m.d.comb += [self.link.saturations.eq(self.core.saturations), self.core.stalls.eq(stalls)]
-        self.sim = Simulator(m)
+        self._reset, self._pressed = Signal(), False
+        self.sim = Simulator(ResetInserter(self._reset)(m))
         self.sim.add_clock(CYCLE)
         for bench in benches:
             self.sim.add_testbench(bench, background=True)
@@ -192,6 +193,7 @@ class Simulated:
             ctx.set(self.link.i.valid, 0)
             ctx.set(self.link.lost, 0)
             ctx.set(self.core.hold, self.hold)
+            ctx.set(self._reset, self._pressed)
             await ctx.delay((self.gap - 1) * CYCLE)
 
     async def _watch(self, ctx: Any) -> None:
@@ -233,6 +235,13 @@ class Simulated:
     def run(self, cycles: int) -> None:
         self.now += cycles
         self.sim.run_until(self.now * CYCLE)
+
+    def reset(self) -> None:
+        """Press the reset button; not behind the UART."""
+        self._pressed = True
+        self.run(2 * self.gap)
+        self._pressed = False
+        self.run(1000)
 
     def write(self, data: bytes) -> None:
         self.to_device.extend(data)

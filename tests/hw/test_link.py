@@ -247,6 +247,35 @@ def test_every_single_bit_error_and_truncation_is_rejected() -> None:
     assert counters.rejected >= len(bad)  # a bit error can make a zero, and two frames of one
 
 
+def test_a_reset_leaves_the_identity_whatever_was_asked_last() -> None:
+    line = Simulated()
+    for command in (Command.IDENTIFY, Command.COUNTERS, Command.OPEN):
+        line.ask(encode_request(1, command, 0, bytes(SMALL.request_bytes(command))))
+        line.reset()
+        (answer,) = line.ask(encode_request(2, Command.IDENTIFY, 0))
+        assert Identity.from_bytes(answer.payload) == SMALL, command
+        assert line.counters() == Counters(1, 0, 0, saturations=0x1234)
+
+
+@pytest.mark.parametrize("command", [Command.SYNC, Command.RESET, Command.SET_STATE])
+def test_what_follows_a_refusal_at_once_is_executed_whole(command: Command) -> None:
+    line = Simulated()
+    line.open()
+    state = bytes(range(1, 16))[: SMALL.request_bytes(command)]
+    refusal, answer = line.ask(BAD["short step"] + encode_request(0, command, 0, state))
+    assert refusal.command == REFUSAL
+    assert (answer.sequence, answer.command) == (0, command | ANSWER)
+    if command == Command.SET_STATE:
+        (answer,) = line.ask(encode_request(1, Command.READ_STATE, 1))
+        assert answer.payload == pack_ints(unpack_state(state), 20)
+
+
+def unpack_state(payload: bytes) -> IntArray:
+    """What the device makes of it: the lowest 20 bits of each code."""
+    codes = np.frombuffer(payload, np.uint8).reshape(-1, 3).astype(int) @ [1, 1 << 8, 1 << 16]
+    return (codes + (1 << 19)) % (1 << 20) - (1 << 19)
+
+
 def test_counters_carry() -> None:
     line = Simulated(gap=40)
     line.ask(b"\x01\0" * 515)

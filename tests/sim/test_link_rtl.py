@@ -1,8 +1,5 @@
 """The client against the Verilated design, at its pins, over a line that fails: every output is the model's."""
 
-import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +8,8 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from line_harness import BIT, Verilated, compile_line
+from link_harness import SMALL, FakeCore, Model, codes
 
 from autapse.gallery import path
 from autapse.link import Device
@@ -19,48 +18,9 @@ from autapse.loading import load
 from autapse.quantize import quantize
 from autapse_hw.link import Link
 from autapse_hw.system import System
-from autapse_sim.simulator import compile_program
-from autapse_sim.verilog import to_verilog
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "hw"))
-from link_harness import SMALL, FakeCore, Model, codes
 
 pytestmark = pytest.mark.slow
-BIT = 4  # cycles
 RATE = 1 / 200
-
-
-class Verilated:
-    """A compiled design as a transport; its time passes only while it is read."""
-
-    def __init__(self, program: Path) -> None:
-        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._waiting = b""
-        self.cycles = 20_000
-        self.reset()
-
-    def write(self, data: bytes) -> None:
-        self._waiting += self._run(0, data)
-
-    def read(self, timeout: float) -> bytes:
-        data, self._waiting = self._waiting, b""
-        return data + self._run(0 if data or not timeout else self.cycles, b"")
-
-    def reset(self) -> None:
-        self._run(0, b"", 1)
-
-    def close(self) -> None:
-        with self._process:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-
-    def _run(self, cycles: int, data: bytes, reset: int = 0) -> bytes:
-        ours, theirs = self._process.stdin, self._process.stdout
-        assert ours is not None
-        assert theirs is not None
-        ours.write(struct.pack("<4I", cycles, BIT, reset, len(data)) + data)
-        ours.flush()
-        return theirs.read(*struct.unpack("<I", theirs.read(4)))
 
 
 class Small(wiring.Component):
@@ -88,12 +48,7 @@ class Small(wiring.Component):
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[wiring.Component], Path]:
-    def build(component: wiring.Component) -> Path:
-        main = (Path(__file__).parent / "line.cpp").read_text()
-        source = to_verilog(component, "line")
-        return compile_program(tmp_path_factory.mktemp("line"), "line", source, main, "the line did not compile")
-
-    return build
+    return lambda component: compile_line(tmp_path_factory.mktemp("line"), component)
 
 
 def test_the_design_on_a_bad_line(compiled: Callable[[wiring.Component], Path]) -> None:

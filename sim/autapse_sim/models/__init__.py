@@ -11,7 +11,7 @@ from pathlib import Path
 from autapse.errors import MissingToolError
 
 #: Cells that the RTL instantiates, and their family.
-_CELLS = {"SB_MAC16": "ice40", "SB_RAM40_4K": "ice40", "MULT18X18D": "ecp5", "DP16KD": "ecp5"}
+_CELLS = {"SB_MAC16": "ice40", "SB_RAM40_4K": "ice40", "SB_SPRAM256KA": "ice40", "MULT18X18D": "ecp5", "DP16KD": "ecp5"}
 # Files of yosys's cell library, the first with the macros that the models use; and cells that are made of others.
 _LIBRARIES = {"ice40": ("cells_sim.v",), "ecp5": ("common_sim.vh", "ccu2c_sim.vh")}
 _PARTS = {"CCU2C": ("LUT2", "LUT4")}

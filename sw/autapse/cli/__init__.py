@@ -24,6 +24,7 @@ from autapse.cli import (
     tasks,
     theory,
     train,
+    upload,
     virtual,
 )
 from autapse.cli._command import EXIT_CODES, run, well_mannered
@@ -53,6 +54,7 @@ for command in (
     virtual.virtual,
     flash.flash,
     stream.stream,
+    upload.upload,
     theory.analyze,
     theory.zoo,
     circuit.circuit,

@@ -16,15 +16,15 @@ _REFRESH_HZ = 15
 _BAR = 40  # characters
 
 
-def progress_bar(total: int, stack: ExitStack) -> Callable[[FloatArray, FloatArray], None]:
-    """A progress bar on standard error."""
+def progress_bar(what: str, total: int, stack: ExitStack) -> Callable[[int], None]:
+    """A progress bar on standard error; the function takes how much is done."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     bar = stack.enter_context(
-        Progress("steps", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True)
+        Progress(what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True)
     )
-    task = bar.add_task("steps", total=total)
-    return lambda x, z: bar.advance(task)
+    task = bar.add_task(what, total=total)
+    return lambda done: bar.update(task, completed=done)
 
 
 def live_bars(stack: ExitStack) -> Callable[[FloatArray, FloatArray], None]:

@@ -44,6 +44,9 @@ def build(
         int | None, typer.Option(help="Independent states in turn, each computed while the others wait.", metavar="N")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the placement.", min=0)] = 1,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Weights that a host can change while the board runs: 'autapse upload'.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build a bitstream and its report: clock, cycles, steps per second, resources, times.
@@ -57,7 +60,16 @@ def build(
     hertz = None if frequency is None else frequency * 1e6
     with working("building", as_json) as say:
         report = build_network(
-            q, board, output, lanes=lanes, form=form, sequences=sequences, frequency=hertz, seed=seed, progress=say
+            q,
+            board,
+            output,
+            lanes=lanes,
+            form=form,
+            sequences=sequences,
+            frequency=hertz,
+            seed=seed,
+            upload=upload,
+            progress=say,
         )
     emit(as_json, report.to_dict(), lambda: report_table(report))
     if not as_json:

@@ -56,3 +56,5 @@ def flash(
     if not as_json:
         done = f"loaded into {to.value}"
         out.print(done if answer is None else f"{done}; {port} answers as network {answer['model_hash']}")
+        if identity is not None and identity.upload is not None and not identity.upload.loaded:
+            out.print(f"its weights come next: autapse upload {folder / 'q.npz'} --port {port}")

@@ -102,7 +102,8 @@ class _Run:
         if live:
             self._show = live_bars(stack)
         elif total is not None and err.is_terminal and not is_quiet():
-            self._show = progress_bar(total, stack)
+            bar = progress_bar("steps", total, stack)
+            self._show = lambda x, z: bar(self.steps)
 
     def array(self, x: FloatArray, take: Callable[[FloatArray], None]) -> None:
         """Run inputs (time, inputs)."""

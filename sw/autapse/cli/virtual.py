@@ -38,6 +38,9 @@ def virtual(
     lanes: Lanes = "8",
     form: Annotated[str, typer.Option(help="Form of the lanes, for a network.", metavar="FORM")] = "generic",
     divisor: Annotated[int, typer.Option(help="Clock cycles per bit; fewer are faster.", min=4)] = 4,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="Weights that 'autapse upload' can change, for a network.")
+    ] = False,
     measure: Annotated[bool, typer.Option(help="Measure its speed, print it, and stop.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -47,6 +50,7 @@ def virtual(
 
     Example: autapse virtual build
     """
+    from autapse_hw.weights import Storage
     from autapse_sim.virtual import VirtualBoard
 
     with working("virtual board", as_json) as say:
@@ -56,7 +60,10 @@ def virtual(
             raise ValueError(f"{source}: gates are simulated from a build folder; see 'autapse build'")
         else:
             q = read_quantized(source)
-            board = VirtualBoard(q, lanes=read_lanes(lanes, q), form=form, divisor=divisor, progress=say)
+            storage = Storage.UPLOAD if upload else Storage.FIXED
+            board = VirtualBoard(
+                q, lanes=read_lanes(lanes, q), form=form, divisor=divisor, storage=storage, progress=say
+            )
         with suppress(_Stopped), _stoppable(), board:
             if measure:
                 figures = _measure(board, say)

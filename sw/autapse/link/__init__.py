@@ -9,7 +9,7 @@ A session is::
 
 from autapse.link.device import Device
 from autapse.link.emulator import EmulatedDevice, EmulatedTransport, ModelNetwork
-from autapse.link.errors import DeviceResetError, NoAnswerError, SessionTakenError, TransportError
+from autapse.link.errors import DeviceResetError, NoAnswerError, NotLoadedError, SessionTakenError, TransportError
 from autapse.link.transport import SerialTransport, Transport
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "EmulatedTransport",
     "ModelNetwork",
     "NoAnswerError",
+    "NotLoadedError",
     "SerialTransport",
     "SessionTakenError",
     "Transport",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -19,8 +18,8 @@ from autapse.link.errors import DeviceResetError
 from autapse.link.payloads import array_frames, output_codes, row_frames
 from autapse.link.session import Session
 from autapse.link.transport import Transport
+from autapse.link.upload import check_upload, upload_image
 from autapse.protocol import (
-    REQUEST_OVERHEAD,
     Command,
     Counters,
     Features,
@@ -29,10 +28,11 @@ from autapse.protocol import (
     pack_ints,
     unpack_ints,
 )
+from autapse.quantized import QuantizedNetwork
 
 #: Rows of inputs; None says that there is none for the moment.
 Inputs = NDArray[Any] | list[Any] | tuple[Any, ...] | Iterable[ArrayLike | None]
-#: Told how many steps are done.
+#: Told how many steps are done, or bytes.
 Progress = Callable[[int], None]
 
 # Seconds that a host, its driver and a USB bridge may take, beyond what line and device do.
@@ -159,21 +159,16 @@ class Device:
             raise ValueError(f"a state has codes of shape {shape}, not {state.shape}")
         self._execute(Command.SET_STATE, pack_ints(state.ravel(), identity.state_format.bits))
 
-    def upload(self, image: bytes) -> None:
-        """Write new weights, and have them take effect at once if all of them have arrived."""
-        identity = self.identity
-        if not identity.features & Features.UPLOAD:
-            raise AutapseError("the weights of this device cannot be uploaded")
-        if len(image) != identity.memory_bytes:
-            raise ValueError(f"the weight memory has {identity.memory_bytes} bytes, not {len(image)}")
+    def upload(self, q: QuantizedNetwork, *, progress: Progress | None = None) -> None:
+        """Put the weights and biases of `q` into the device; the state is then h0, and `identity` that of `q`.
+
+        Until all of them have arrived the device makes no steps. `progress` is told how many bytes have. AutapseError
+        if they cannot be uploaded, or if `q` differs from what was built in something else.
+        """
+        check_upload(self.identity, q)
         self._settle()
-        size = identity.slot - REQUEST_OVERHEAD - 4 - 3
-        for at in range(0, len(image), size):
-            if not self._session.room:
-                self._session.receive()
-            self._session.send(Command.WRITE, at.to_bytes(4, "little") + image[at : at + size])
-        if self._execute(Command.APPLY, zlib.crc32(image).to_bytes(4, "little")) != b"\x01":
-            raise AutapseError("the weights that arrived are not those that were sent; the old ones stay in effect")
+        upload_image(self._session, self.identity, q, progress)
+        self.identify()
 
     def step(self, x_codes: ArrayLike) -> IntArray:
         """One step: `inputs` input codes in, `outputs` output codes out (int64)."""

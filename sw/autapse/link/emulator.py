@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,9 @@ from autapse.protocol import (
     ProtocolError,
     Request,
     Status,
+    Upload,
+    apply_payload,
+    block_offset,
     code_bytes,
     decode_request,
     encode_frame,
@@ -27,6 +30,7 @@ from autapse.protocol import (
     unpack_ints,
 )
 from autapse.quantized import QuantizedNetwork
+from autapse.weight_memory import WeightMemory
 
 
 class Network(Protocol):
@@ -36,6 +40,12 @@ class Network(Protocol):
 
     def reset(self) -> None:
         """Set the state to h0."""
+
+    def image(self, memory: WeightMemory) -> bytes:
+        """Weights and biases as they lie in the memory of a device whose weights can be uploaded."""
+
+    def load(self, memory: WeightMemory, image: bytes) -> None:
+        """Take other ones."""
 
     def run(self, x: IntArray) -> IntArray:
         """Steps: input codes (time, inputs) in, output codes (time, outputs) out."""
@@ -52,6 +62,14 @@ class ModelNetwork:
         """Set the state to h0."""
         self.state = self.q.h0.copy()
 
+    def image(self, memory: WeightMemory) -> bytes:
+        """The network's weights and biases as they lie in the memory."""
+        return memory.image(self.q)
+
+    def load(self, memory: WeightMemory, image: bytes) -> None:
+        """Take those of `image`."""
+        self.q = memory.network(image, self.q)
+
     def run(self, x: IntArray) -> IntArray:
         """Steps from the present state."""
         result = reference.run(self.q, x[None], state=self.state[None], record=False)
@@ -59,10 +77,12 @@ class ModelNetwork:
         z: IntArray = result.z[0]
         return z
 
-    def identity(self, lanes: int = 1, clock_hz: int = 0) -> Identity:
-        """What a device with this network says of itself."""
+    def identity(self, lanes: int = 1, clock_hz: int = 0, *, upload: bool = False) -> Identity:
+        """What a device with this network says of itself; with `upload`, one whose weights can be changed."""
         q, f = self.q, self.q.formats
-        return Identity(q.model_hash(), q.units, q.inputs, q.outputs, f.x, f.state, f.z, lanes, clock_hz)
+        how = Upload(1, 1, f.W.bits, f.acc_bits, q.circuit_hash()) if upload else None
+        shape = (q.units, q.inputs, q.outputs)
+        return Identity(q.model_hash(), *shape, f.x, f.state, f.z, lanes, clock_hz, upload=how)
 
 
 class EmulatedDevice:
@@ -78,14 +98,13 @@ class EmulatedDevice:
 
     def __init__(self, identity: Identity, network: Network) -> None:
         self.identity, self.network = identity, network
-        self.weights = bytes(identity.memory_bytes)
+        self._image = bytearray(network.image(identity.memory) if identity.memory is not None else b"")
         self.reset()
 
     def reset(self) -> None:
-        """What the reset button does."""
+        """What the reset button does. What the memory holds, stays."""
         self.network.reset()
         self._partial = bytearray()
-        self._shadow = bytearray(self.weights)
         self._kept: deque[tuple[int, bytes]] = deque()
         self._session = self._expected = 0
         self._told = False
@@ -127,8 +146,6 @@ class EmulatedDevice:
             return not rest and 1 <= steps <= identity.batch
         if not identity.knows(command):
             return False
-        if command == Command.WRITE:
-            return len(payload) > 4
         return len(payload) == identity.request_bytes(command)
 
     def _is_next(self, request: Request) -> bool:
@@ -171,22 +188,49 @@ class EmulatedDevice:
                 self.network.state = state.reshape(np.shape(self.network.state))
                 return b""
             case Command.STEP:
-                bits = identity.input_format.bits
-                x = unpack_ints(payload, len(payload) // code_bytes(bits), bits)
-                z = self.network.run(x.reshape(-1, identity.step_inputs))
-                self._steps += len(z)
-                return pack_ints(z.ravel(), identity.z_format.bits)
+                return self._step(payload)
             case Command.WRITE:
-                at = int.from_bytes(payload[:4], "little")
-                data = payload[4 : 4 + max(0, len(self._shadow) - at)]
-                self._shadow[at : at + len(data)] = data
+                self._write(payload)
                 return b""
             case Command.APPLY:
-                matches = zlib.crc32(self._shadow).to_bytes(4, "little") == payload
-                if matches:
-                    self.weights = bytes(self._shadow)
-                return bytes([matches])
+                return bytes([self._apply(payload)])
         return self._status()
+
+    @property
+    def _loaded(self) -> bool:
+        return self.identity.upload is None or self.identity.upload.loaded
+
+    def _step(self, payload: bytes) -> bytes:
+        if not self._loaded:
+            return b""
+        identity, bits = self.identity, self.identity.input_format.bits
+        x = unpack_ints(payload, len(payload) // code_bytes(bits), bits)
+        z = self.network.run(x.reshape(-1, identity.step_inputs))
+        self._steps += len(z)
+        return pack_ints(z.ravel(), identity.z_format.bits)
+
+    def _write(self, payload: bytes) -> None:
+        """Put a block into the memory, which is not whole any more."""
+        memory, upload = self.identity.memory, self.identity.upload
+        assert memory is not None
+        assert upload is not None
+        self.identity = replace(self.identity, upload=replace(upload, loaded=False))
+        offset, data = block_offset(memory, payload)
+        if offset is not None:
+            self._image[offset : offset + len(data)] = data
+
+    def _apply(self, payload: bytes) -> bool:
+        """Take what the memory holds into use, if that is what the host thinks."""
+        memory, upload = self.identity.memory, self.identity.upload
+        assert memory is not None
+        assert upload is not None
+        model_hash = payload[-8:]
+        if payload != apply_payload(bytes(self._image), model_hash):
+            return False
+        self.network.load(memory, bytes(self._image))
+        self.network.reset()
+        self.identity = replace(self.identity, model_hash=model_hash, upload=replace(upload, loaded=True))
+        return True
 
 
 class EmulatedTransport:

@@ -19,3 +19,7 @@ class DeviceResetError(AutapseError, RuntimeError):
 
 class SessionTakenError(AutapseError, RuntimeError):
     """Another host has opened a session with the device."""
+
+
+class NotLoadedError(AutapseError, RuntimeError):
+    """The device made no step: its memory does not hold a whole network."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autapse.fixed import IntArray
+from autapse.link.errors import NotLoadedError
 from autapse.protocol import Identity, pack_ints, unpack_ints
 
 
@@ -41,6 +42,9 @@ def row_frames(identity: Identity, rows: Iterator[ArrayLike | None], batch: int)
 
 
 def output_codes(identity: Identity, payload: bytes, steps: int) -> IntArray:
-    """Output codes (steps, outputs) of an answer; ProtocolError if it does not hold so many."""
+    """Output codes (steps, outputs) of an answer; ProtocolError if it does not hold so many, NotLoadedError if it is
+    empty."""
+    if not payload:
+        raise NotLoadedError("the device makes no steps: it has not all weights of a network; see 'autapse upload'")
     width = identity.step_outputs
     return unpack_ints(payload, steps * width, identity.z_format.bits).reshape(steps, width)

@@ -132,7 +132,8 @@ class Session:
             return True  # an answer that has come before, or to something else
         if ahead:
             return False
-        self._steps += self._pending.popleft().steps
+        steps = self._pending.popleft().steps
+        self._steps += steps if frame.payload else 0  # a device without a network makes none, and says nothing
         self._wanted += 1
         self._answers.append(frame.payload)
         return True

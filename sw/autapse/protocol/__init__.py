@@ -36,6 +36,7 @@ from autapse.protocol.identity import (
     Identity,
 )
 from autapse.protocol.messages import (
+    APPLIED_BYTES,
     COUNTER_BYTES,
     COUNTERS_BYTES,
     SESSION_BYTES,
@@ -45,10 +46,21 @@ from autapse.protocol.messages import (
     Features,
     Status,
 )
+from autapse.protocol.upload import (
+    APPLY_BYTES,
+    UPLOAD_BYTES,
+    WRITE_BYTES,
+    Upload,
+    apply_payload,
+    block_offset,
+    write_payloads,
+)
 
 __all__ = [
     "ANSWER",
     "ANSWER_OVERHEAD",
+    "APPLIED_BYTES",
+    "APPLY_BYTES",
     "COUNTERS_BYTES",
     "COUNTER_BYTES",
     "CRC_FINAL",
@@ -60,6 +72,8 @@ __all__ = [
     "REQUEST_OVERHEAD",
     "SESSION_BYTES",
     "STATUS_BYTES",
+    "UPLOAD_BYTES",
+    "WRITE_BYTES",
     "Command",
     "Counters",
     "Features",
@@ -68,6 +82,9 @@ __all__ = [
     "ProtocolError",
     "Request",
     "Status",
+    "Upload",
+    "apply_payload",
+    "block_offset",
     "cobs_decode",
     "cobs_encode",
     "code_bytes",
@@ -79,4 +96,5 @@ __all__ = [
     "pack_ints",
     "unpack_ints",
     "wire_bytes",
+    "write_payloads",
 ]

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from autapse.fixed import Format
 from autapse.protocol.codes import code_bytes
 from autapse.protocol.frames import ANSWER_OVERHEAD, REQUEST_OVERHEAD, ProtocolError, wire_bytes
-from autapse.protocol.messages import COUNTERS_BYTES, SESSION_BYTES, STATUS_BYTES, Command, Features
+from autapse.protocol.messages import APPLIED_BYTES, COUNTERS_BYTES, SESSION_BYTES, STATUS_BYTES, Command, Features
+from autapse.protocol.upload import APPLY_BYTES, UPLOAD_BYTES, WRITE_BYTES, Upload
+from autapse.weight_memory import WeightMemory
 
 PROTOCOL_VERSION = 2
 
 _IDENTITY = struct.Struct("<B8sHHHBbBbBbHIBBBBI")
+#: Without what a device whose weights can be uploaded says of them.
 IDENTITY_BYTES = _IDENTITY.size
+_FEATURES = 30  # where the features are
 # The least room for frames each way: a block RAM of an iCE40. Frames are kept in slots of at least 64 bytes.
 _ROOM = 512
 _SLOT = 64
@@ -46,9 +50,9 @@ class Identity:
     batch
         Steps that one frame may hold; computed.
     features
-        Bits of :class:`Features`.
-    memory_bytes
-        Size of the weight memory that can be uploaded; 0 if there is none.
+        Bits of :class:`Features`; that of uploads is set if `upload` is given.
+    upload
+        What else must be known to upload weights; None if they are fixed.
     """
 
     model_hash: bytes
@@ -65,7 +69,7 @@ class Identity:
     window: int = 0
     batch: int = 0
     features: int = Features.SET_STATE
-    memory_bytes: int = 0
+    upload: Upload | None = None
 
     def __post_init__(self) -> None:
         if len(self.model_hash) != 8:
@@ -78,9 +82,16 @@ class Identity:
                 raise ValueError(f"fraction bits of {name} must be -128 to 127, not {getattr(self, name).frac}")
         if not 1 <= self.sequences <= 0xFF:
             raise ValueError(f"sequences must be 1 to 255, not {self.sequences}")
-        for name, limit in (("clock_hz", 0xFFFFFFFF), ("memory_bytes", 0xFFFFFFFF), ("version", 0xFF)):
+        for name, limit in (("clock_hz", 0xFFFFFFFF), ("version", 0xFF)):
             if not 0 <= getattr(self, name) <= limit:
                 raise ValueError(f"{name} must be 0 to {limit}, not {getattr(self, name)}")
+        if self.upload is not None:
+            self.upload.check(self.lanes)
+            object.__setattr__(self, "features", self.features | Features.UPLOAD)
+            if self.memory_bytes > 0xFFFFFFFF:
+                raise ValueError(f"a memory has up to 2**32 - 1 bytes, not {self.memory_bytes}")
+        elif self.features & Features.UPLOAD:
+            raise ValueError("a device whose weights can be uploaded says how: `upload` is missing")
         object.__setattr__(self, "batch", self.batch or self._batch(self.slot))
         object.__setattr__(self, "window", self.window or min(_SLOTS, self._least_room // self.slot) - 1)
         if not 1 <= self.window < _SLOTS or not 1 <= self.batch <= 0xFF:
@@ -117,6 +128,25 @@ class Identity:
         return self.states * code_bytes(self.state_format.bits)
 
     @property
+    def memory(self) -> WeightMemory | None:
+        """The memory of weights and biases that can be uploaded."""
+        if self.upload is None:
+            return None
+        u, rows = self.upload, self.lanes // self.upload.cols
+        shape = (self.units, self.inputs, self.outputs)
+        return WeightMemory(*shape, rows, u.cols, u.drains, u.weight_bits, u.acc_bits)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of its image; 0 if there is none."""
+        return 0 if self.memory is None else self.memory.size
+
+    @property
+    def length(self) -> int:
+        """Bytes of :meth:`to_bytes`."""
+        return IDENTITY_BYTES + (UPLOAD_BYTES if self.upload is not None else 0)
+
+    @property
     def slot(self) -> int:
         """Bytes that the device has for one frame of a window, in either direction."""
         slot = _SLOT
@@ -133,12 +163,12 @@ class Identity:
     @property
     def longest_answer(self) -> int:
         """Bytes of the longest body of an answer."""
-        payloads = (self.batch * self.step_output_bytes, self.state_bytes, IDENTITY_BYTES, COUNTERS_BYTES)
+        payloads = (self.batch * self.step_output_bytes, self.state_bytes, self.length, COUNTERS_BYTES)
         return ANSWER_OVERHEAD + max(payloads)
 
     @property
     def _least_room(self) -> int:
-        longest = max(REQUEST_OVERHEAD + self.state_bytes, ANSWER_OVERHEAD + IDENTITY_BYTES)
+        longest = max(REQUEST_OVERHEAD + self.state_bytes, ANSWER_OVERHEAD + self.length)
         room = max(_ROOM, 4 * self.slot)
         while wire_bytes(longest) >= room:
             room *= 2
@@ -151,27 +181,34 @@ class Identity:
         return min(requests, (body - ANSWER_OVERHEAD) // self.step_output_bytes, 0xFF)
 
     def to_bytes(self) -> bytes:
-        """The payload of the answer to :attr:`Command.IDENTIFY`, :data:`IDENTITY_BYTES` bytes."""
+        """The payload of the answer to :attr:`Command.IDENTIFY`, :attr:`length` long."""
         formats = (self.input_format, self.state_format, self.z_format)
         numbers = [number for f in formats for number in (f.bits, f.frac)]
         shapes = (self.units, self.inputs, self.outputs)
         link = (self.sequences, self.window, self.batch, self.features, self.memory_bytes)
-        return _IDENTITY.pack(self.version, self.model_hash, *shapes, *numbers, self.lanes, self.clock_hz, *link)
+        head = _IDENTITY.pack(self.version, self.model_hash, *shapes, *numbers, self.lanes, self.clock_hz, *link)
+        return head if self.upload is None else head + self.upload.to_bytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Identity:
         """The identity in a payload; ProtocolError if it has a wrong length, another version or impossible values."""
         if data and data[0] != PROTOCOL_VERSION:
             raise ProtocolError(f"the device speaks protocol version {data[0]}, this program {PROTOCOL_VERSION}")
-        if len(data) != _IDENTITY.size:
-            raise ProtocolError(f"an identity has {_IDENTITY.size} bytes, not {len(data)}")
-        version, model_hash, units, inputs, outputs, *numbers = _IDENTITY.unpack(data)
-        lanes, clock_hz, *link = numbers[6:]
+        uploads = len(data) > _FEATURES and data[_FEATURES] & Features.UPLOAD
+        if len(data) != (length := IDENTITY_BYTES + (UPLOAD_BYTES if uploads else 0)):
+            raise ProtocolError(f"an identity has {length} bytes, not {len(data)}")
+        version, model_hash, units, inputs, outputs, *numbers = _IDENTITY.unpack(data[:IDENTITY_BYTES])
+        lanes, clock_hz, sequences, window, batch, features, memory_bytes = numbers[6:]
         try:
-            if not all(link[:3]):
+            upload = Upload.from_bytes(data[IDENTITY_BYTES:]) if uploads else None
+            if 0 in (sequences, window, batch):
                 raise ValueError("sequences, window and batch must not be 0")
             x, h, z = (Format(*numbers[k : k + 2]) for k in (0, 2, 4))
-            return cls(model_hash, units, inputs, outputs, x, h, z, lanes, clock_hz, version, *link)
+            link = (sequences, window, batch, features, upload)
+            identity = cls(model_hash, units, inputs, outputs, x, h, z, lanes, clock_hz, version, *link)
+            if memory_bytes != identity.memory_bytes:
+                raise ValueError(f"a memory of {memory_bytes} bytes, where its parts have {identity.memory_bytes}")
+            return identity
         except ValueError as error:
             raise ProtocolError(f"the device's identity makes no sense: {error}") from error
 
@@ -182,14 +219,14 @@ class Identity:
         return command != Command.SET_STATE or bool(self.features & Features.SET_STATE)
 
     def request_bytes(self, command: Command) -> int:
-        """Length of the payload of a request: of a STEP with one step, of a WRITE without data."""
+        """Length of the payload of a request: of a STEP with one step."""
         return {
             Command.STEP: self.step_input_bytes,
             Command.SET_STATE: self.state_bytes,
             Command.OPEN: SESSION_BYTES,
             Command.ABORT: SESSION_BYTES,
-            Command.WRITE: 4,
-            Command.APPLY: 4,
+            Command.WRITE: WRITE_BYTES,
+            Command.APPLY: APPLY_BYTES,
         }.get(command, 0)
 
     def answer_bytes(self, command: Command) -> int:
@@ -197,9 +234,9 @@ class Identity:
         if command in (Command.STATUS, Command.SYNC, Command.OPEN, Command.ABORT):
             return STATUS_BYTES
         return {
-            Command.IDENTIFY: IDENTITY_BYTES,
+            Command.IDENTIFY: self.length,
             Command.COUNTERS: COUNTERS_BYTES,
             Command.READ_STATE: self.state_bytes,
             Command.STEP: self.step_output_bytes,
-            Command.APPLY: 1,
+            Command.APPLY: APPLIED_BYTES,
         }.get(command, 0)

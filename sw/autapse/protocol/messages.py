@@ -10,6 +10,8 @@ from autapse.protocol.frames import ProtocolError
 
 COUNTER_BYTES = 4
 SESSION_BYTES = 4
+#: Of the answer to APPLY: whether the memory is whole.
+APPLIED_BYTES = 1
 
 _STATUS = struct.Struct("<IIB")
 _COUNTERS = struct.Struct("<6IH")
