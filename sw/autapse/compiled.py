@@ -178,6 +178,30 @@ def _product(columns: Array, operands: Array, sums: Array, first: int, last: int
 
 
 @_compile
+def _walk(
+    columns: Array,
+    operands: Array,
+    sums: Array,
+    outputs: int,
+    wide: Array,
+    new: Array,
+    index: Array,
+    ends: IntArray,
+    activation: Activation,
+    leak: Leak,
+) -> None:
+    """The layers of a stack one after another, for one sequence. The sums of the first layer are right already."""
+    start = 0
+    for end in ends:
+        part = slice(start, end)
+        if start > 0:
+            _product(columns, operands, sums, outputs + start, outputs + end)
+        own_leak = (leak[0][part], leak[1][part], leak[2], leak[3], leak[4], leak[5], leak[6])
+        _advance(sums[outputs + start : outputs + end], wide[part], new[part], index[part], activation, own_leak)
+        start = end
+
+
+@_compile
 def _sequences(
     x: IntArray,
     kept: IntArray,
@@ -191,12 +215,12 @@ def _sequences(
     """Run sequences one after the other; `ends` are the layers' ends among the units."""
     batch, steps, m = x.shape
     n, outputs = kept.shape[1], z.shape[2]
-    d, g = leak[0], leak[1]
     leaky = leak[0].size > 0
     operands = np.zeros(len(columns), columns.dtype)
     sums = np.empty(columns.shape[1], columns.dtype)
     new = operands[m + 1 : m + 1 + n]
     wide = np.empty(n)
+    own = sums[outputs : outputs + n]
     index = np.empty(n, np.int32)
     operands[m] = 1
     for s in range(batch):
@@ -207,21 +231,16 @@ def _sequences(
             if t < steps:
                 for k in range(m):
                     operands[k] = x[s, t, k]
-            start, row = 0, 0
-            for end in ends:
-                last = sums.size if end == n else outputs + end
-                _product(columns, operands, sums, row, last)
-                if start == 0 and t > 0:
-                    for o in range(outputs):
-                        z[s, t - 1, o] = np.int64(sums[o])
-                if t == steps:
-                    break
-                own = (d[start:end], g[start:end], leak[2], leak[3], leak[4], leak[5], leak[6])
-                part = sums[outputs + start : outputs + end]
-                _advance(part, wide[start:end], new[start:end], index[start:end], activation, own)
-                start, row = end, last
+            _product(columns, operands, sums, 0, sums.size)
+            if t > 0:
+                for o in range(outputs):
+                    z[s, t - 1, o] = np.int64(sums[o])
             if t == steps:
                 break
+            if ends.size == 1:  # views are made outside the loop: they cost as much as a step
+                _advance(own, wide, new, index, activation, leak)
+            else:
+                _walk(columns, operands, sums, outputs, wide, new, index, ends, activation, leak)
             if h.shape[1] > 0:
                 for i in range(n):
                     h[s, t, i] = np.int64(wide[i] if leaky else new[i])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from autapse import reference
+from autapse.bounds import error_bounds
 from autapse.circuit.equation import from_network
 from autapse.cli.model import describe, describe_quantized
 from autapse.dynamics import RateODE, dequantized, network_jacobian, step
@@ -245,3 +246,10 @@ def test_who_refuses_it() -> None:
     }.items():
         with pytest.raises(ValueError, match=f"^{what} needs a network of the rate form; this one is of the current"):
             call()
+
+
+def test_no_bound_of_the_error_is_claimed() -> None:
+    q = quantized(network())
+    assert describe_quantized(q)["against float"] == "no bound is derived for this form"
+    with pytest.raises(ValueError, match="a bound of the error needs a network of the rate form"):
+        error_bounds(q)
