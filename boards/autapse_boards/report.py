@@ -172,7 +172,7 @@ class Report:
             data["limits"] = tuple(Limit(**limit) for limit in data["limits"])
             data["clamped_by"] = None if data["clamped_by"] is None else Limit(**data["clamped_by"])
             data["attempts"] = tuple(Attempt(**attempt) for attempt in data["attempts"])
-            data["storage"] = Storage(data.get("storage", Storage.FIXED))
+            data["storage"] = Storage(data.get("storage") or Storage.FIXED)
             data["resources"] = {name: Use(**use) for name, use in data["resources"].items()}
             return cls(**data)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
