@@ -165,7 +165,7 @@ class _Engine(wiring.Component):
             sequencer.peek_slot.eq(store.peek_slot),
             sequencer.peek_page.eq(store.peek_page),
             sequencer.inputs_ready.eq(store.inputs_ready),
-            sequencer.start.eq(store.loaded),
+            sequencer.start.eq(store.loaded & ~store.dumping),  # inputs that come while a state is read wait
             sequencer.readout_room.eq(outputs.room),
             outputs.begin.eq(sequencer.begin_readout),
         ]

@@ -41,7 +41,7 @@ class Outcome:
     proof
         What was to be proved.
     verdict
-        ``proved``; ``refuted`` (the block breaks the property); ``unknown`` (the induction does not close); ``timeout``.
+        ``proved``, ``refuted`` (the block breaks a property), ``unknown`` (the induction does not close), ``timeout``.
     failed
         Where in the source the properties stand that do not hold.
     seconds
@@ -145,7 +145,7 @@ def _write(folder: Path, proof: Proof) -> None:
         "\n".join(
             (
                 "[options]",
-                f"mode {'bmc' if proof.bound else 'prove'}",
+                f"mode {'bmc' if proof.bound or proof.window else 'prove'}",
                 f"depth {proof.depth}",
                 f"timeout {LIMIT:.0f}",
                 "[engines]",

@@ -5,6 +5,7 @@ registers by their names.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from amaranth.hdl import (
     Assert,
@@ -37,7 +38,8 @@ class Opened:
     """
 
     def __init__(self, block: Elaboratable, m: Module) -> None:
-        self.fragment, self._m = Fragment.get(block, None), m
+        self.fragment: Any = Fragment.get(block, None)  # type: ignore[no-untyped-call]  # hardly in the stubs
+        self._m = m
         self._signals = {name: signals for name, signals in _named(self.fragment, "")}
 
     def __getitem__(self, name: str) -> Signal:
@@ -66,16 +68,16 @@ class Opened:
         return word
 
 
-def _named(fragment: Fragment, prefix: str) -> Iterator[tuple[str, list[Signal]]]:
-    """Each name of a driven signal, and the signals that have it."""
-    found: dict[str, dict[int, Signal]] = {}
-    for statements in fragment.statements.values():  # type: ignore[attr-defined]  # not in the stubs
+def _named(fragment: Any, prefix: str) -> Iterator[tuple[str, list[Signal]]]:
+    """Each name of a driven signal, and the signals that have it; a register comes before what is wired to it."""
+    found: dict[str, dict[str, dict[int, Signal]]] = {}
+    for domain, statements in fragment.statements.items():
         for statement in statements:
             for signal in statement._lhs_signals():
-                found.setdefault(prefix + signal.name, {})[id(signal)] = signal
+                found.setdefault(prefix + signal.name, {}).setdefault(domain, {})[id(signal)] = signal
     for name, signals in found.items():
-        yield name, list(signals.values())
-    for part, name, _ in fragment.subfragments:  # type: ignore[attr-defined]
+        yield name, list(signals.get("sync", signals.get("comb", {})).values())
+    for part, name, _ in fragment.subfragments:
         if type(part) is Fragment and name is not None:
             yield from _named(part, f"{prefix}{name}.")
 

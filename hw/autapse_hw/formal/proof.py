@@ -29,6 +29,9 @@ class Proof:
         Of the block, in words.
     any_start
         The block begins in any state whatever instead of its initial one.
+    window
+        With `any_start`: what holds at the end of `depth` cycles from any state holds always, and no induction is
+        needed. For pipelines.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Proof:
     bound: str = ""
     parameters: str = ""
     any_start: bool = False
+    window: bool = False
 
     @property
     def reach(self) -> str:
