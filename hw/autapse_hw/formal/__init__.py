@@ -4,11 +4,19 @@ They stand in benches around the blocks, which are the ones that are synthesised
 nothing.
 """
 
-from autapse_hw.formal import framing, streams, uart
+from autapse_hw.formal import accumulation, framing, lanes, sequencing, streams, tables, uart
 from autapse_hw.formal.bench import BLOCK, Bench
 from autapse_hw.formal.proof import Proof
 
 __all__ = ["BLOCK", "PROOFS", "Bench", "Proof"]
 
-#: Every proof, in the order of a byte's way from the line to the state and back.
-PROOFS: tuple[Proof, ...] = (*streams.PROOFS, *uart.PROOFS, *framing.PROOFS)
+#: Every proof.
+PROOFS: tuple[Proof, ...] = (
+    *streams.PROOFS,
+    *uart.PROOFS,
+    *framing.PROOFS,
+    *sequencing.PROOFS,
+    *lanes.PROOFS,
+    *accumulation.PROOFS,
+    *tables.PROOFS,
+)

@@ -7,7 +7,7 @@ from autapse.quantize import quantize
 from autapse.quantized import QuantizedNetwork
 
 
-def small(units: int, inputs: int, outputs: int, *, leaky: bool = False, bits: int = 4) -> QuantizedNetwork:
+def small(units: int, inputs: int, outputs: int, bits: int = 4) -> QuantizedNetwork:
     """A seeded network of that shape, in words of `bits`."""
     rng = np.random.default_rng(units)
     network = Network(
@@ -16,7 +16,5 @@ def small(units: int, inputs: int, outputs: int, *, leaky: bool = False, bits: i
         b=0.1 * rng.normal(size=units),
         W_out=rng.normal(size=(outputs, units)),
         b_out=0.1 * rng.normal(size=outputs),
-        d=np.full(units, 0.75) if leaky else None,
-        g=np.full(units, 0.25) if leaky else None,
     )
     return quantize(network, weight_bits=bits, state_bits=bits, input_bits=bits)

@@ -58,7 +58,7 @@ def _definition(activation: Activation, magnitude: Value) -> Value:
     """f of `autapse.activation`, without any limit of width."""
     s = activation.segments
     assert s is not None
-    words = [Const(0, 1)] * 3
+    words: list[Value] = [Const(0, 1)] * 3
     for k, coefficients in enumerate((s.c0, s.c1, s.c2)):
         if coefficients:
             words[k] = _lookup(coefficients, magnitude >> s.shift)

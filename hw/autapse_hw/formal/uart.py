@@ -132,7 +132,7 @@ def _receiver(divisor: int | Fraction, tolerance: Fraction) -> Proof:
     return Proof(
         f"uart-rx-{float(divisor):g}",
         "UartRx",
-        "a byte of a sender within the tolerance is received once, at every phase, and the receiver is ready for the next",
+        "each byte of a sender within the tolerance is received once, at every phase, and none is lost",
         properties,
         depth=max(again) + 3 - _SEEN,
         parameters=f"{divisor} cycles a bit, rates apart by up to {float(100 * tolerance):g} %",
