@@ -149,7 +149,7 @@ def _write(folder: Path, proof: Proof) -> None:
                 f"depth {proof.depth}",
                 f"timeout {LIMIT:.0f}",
                 "[engines]",
-                "smtbmc --nopresat z3",
+                "smtbmc --nopresat --unroll z3",
                 "[script]",
                 *script,
                 "[files]",

@@ -92,6 +92,14 @@ FAULTS = [
         "autapse_hw.formal.uart",
     ),
     Fault(
+        "receive-buffer",
+        "ReceiveBuffer",
+        "autapse_hw.receive",
+        "self.i.valid & ~full & (~dropping | zero)",
+        "self.i.valid & (~dropping | zero)",
+        "autapse_hw.formal.buffering",
+    ),
+    Fault(
         "cobs-decoder",
         "CobsDecoder",
         "autapse_hw.framing",
@@ -108,7 +116,7 @@ FAULTS = [
         "autapse_hw.formal.framing",
     ),
     Fault(
-        "order-tiled",
+        "order-columns",
         "Schedule",
         "autapse_hw.schedule",
         "self.slots - 1 + self.latency",

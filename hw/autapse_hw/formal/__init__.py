@@ -4,7 +4,7 @@ They stand in benches around the blocks, which are the ones that are synthesised
 nothing.
 """
 
-from autapse_hw.formal import accumulation, framing, lanes, sequencing, streams, tables, uart
+from autapse_hw.formal import accumulation, buffering, framing, lanes, sequencing, streams, tables, uart
 from autapse_hw.formal.bench import BLOCK, Bench
 from autapse_hw.formal.proof import Proof
 
@@ -14,6 +14,7 @@ __all__ = ["BLOCK", "PROOFS", "Bench", "Proof"]
 PROOFS: tuple[Proof, ...] = (
     *streams.PROOFS,
     *uart.PROOFS,
+    *buffering.PROOFS,
     *framing.PROOFS,
     *sequencing.PROOFS,
     *lanes.PROOFS,

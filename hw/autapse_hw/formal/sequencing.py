@@ -76,7 +76,7 @@ def _order(name: str, shape: tuple[int, int, int], tiling: str, depth: int, *, d
 
 
 PROOFS = [
-    _order("order", (3, 1, 1), "2", 60),
-    _order("order-tiled", (3, 1, 1), "2x2", 60),
-    _order("arbitration", (2, 1, 1), "3", 40, dumps=True),
+    _order("order-tiles", (3, 1, 1), "2", 44),
+    _order("order-columns", (3, 1, 1), "2x2", 44),
+    _order("arbitration", (2, 1, 1), "3", 36, dumps=True),
 ]
