@@ -60,7 +60,7 @@ PROOFS = [
     Proof(
         "receive-buffer",
         "ReceiveBuffer",
-        "bytes are read in order and as they were written, again after a rewind; after a loss none is kept up to a zero",
+        "bytes are read in order and unchanged, and again after a rewind; after a loss none is kept up to a zero",
         receive_buffer,
         depth=8,
         parameters=f"{_ROOM} bytes",
