@@ -21,7 +21,7 @@ FAST = ("skid-buffer",)
 
 @dataclass(frozen=True)
 class Fault:
-    """A change to the source of a block, and which proof must notice: `holder` is the module that names the block."""
+    """A change to the source of a class or function, the module that uses it, and the proof that must notice."""
 
     proof: str
     block: str
@@ -132,12 +132,28 @@ FAULTS = [
         "autapse_hw.formal.sequencing",
     ),
     Fault(
-        "lane-mac8x8",
-        "Mac8x8Bank",
+        "lane-mac8x8-8x8",
+        "_mac16",
         "autapse_hw.lanes.ice40",
-        "out.word_select(half, 16)[: self.product_bits]",
-        "out.word_select(half, 16)[: self.product_bits - 1]",
-        "autapse_hw.lanes",
+        '"p_B_SIGNED": 1',
+        '"p_B_SIGNED": 0',
+        "autapse_hw.lanes.ice40",
+    ),
+    Fault(
+        "lane-booth-6x6",
+        "low_term",
+        "autapse_hw.lanes.ice40_logic",
+        "delayed(m, ~digit.any(), 1)",
+        "delayed(m, digit.any(), 1)",
+        "autapse_hw.lanes.ice40_logic",
+    ),
+    Fault(
+        "lane-mult18-18x18",
+        "_bit",
+        "autapse_hw.lanes.ecp5",
+        "value[min(k, len(value) - 1)]",
+        "value[min(k, len(value) - 2)]",
+        "autapse_hw.lanes.ecp5",
     ),
     Fault(
         "table-tanh-linear",

@@ -35,7 +35,7 @@ def _equal(form_name: str, weight_bits: int, operand_bits: int, cols: int = 1, r
             b.check(implies(cycle == depth - 1, added))
 
     return Proof(
-        f"lane-{form_name}",
+        f"lane-{form_name}-{weight_bits}x{operand_bits}",
         form.bank.__name__,
         "adds the same as the generic lane in every cycle",
         properties,
@@ -47,9 +47,10 @@ def _equal(form_name: str, weight_bits: int, operand_bits: int, cols: int = 1, r
 
 
 PROOFS = [
-    _equal("mac8x8", 4, 3, rows=2),
+    _equal("mac8x8", 8, 8),
+    _equal("mac8x8", 4, 3, rows=2),  # both halves of a cell
     _equal("mac16", 4, 3, cols=2),
     _equal("mac16sum", 4, 4),
-    _equal("booth", 4, 4),
-    _equal("mult18", 4, 3, cols=2),
+    _equal("booth", 6, 6),
+    _equal("mult18", 18, 18),
 ]
