@@ -24,7 +24,7 @@ from autapse_sim.verilog import find_yosys
 
 INSTALL = "pip install 'autapse[sim]'"
 #: Seconds that one proof may take.
-LIMIT = 120.0
+LIMIT = 300.0
 Progress = Callable[[str], None]
 
 # What the exit codes of sby say; all others are failures of the tool itself.
