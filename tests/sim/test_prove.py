@@ -95,8 +95,8 @@ FAULTS = [
         "receive-buffer",
         "ReceiveBuffer",
         "autapse_hw.receive",
-        "self.i.valid & ~full & (~dropping | zero)",
-        "self.i.valid & (~dropping | zero)",
+        "comes & ~full & (~dropping | zero)",
+        "comes & (~dropping | zero)",
         "autapse_hw.formal.buffering",
     ),
     Fault(

@@ -8,7 +8,7 @@ from autapse_hw.receive import ReceiveBuffer
 
 _ROOM = 4
 #: Cycles between bytes of the line, at least; a UART takes ten times as many.
-_APART = 4
+_APART = 5
 
 #: Cycles from the last byte that a reader has taken until it rewinds or releases, at least.
 _BEAT = 4
@@ -37,10 +37,11 @@ def receive_buffer(b: Bench) -> None:
     read = (get - start)[: len(put)]
     b.check((read <= ahead) & (ahead + written <= _ROOM))
     b.check(implies(block.o.valid, read < ahead))
+    kept, missed = b.past(byte), b.past(lost)  # a byte rests for a cycle before it is written
     # After a loss nothing is kept until a zero has come.
     gap = Signal()
-    b.m.d.sync += gap.eq((gap & ~(opened["w_en"] & (byte == 0))) | lost | block.overrun)
-    b.check(implies(opened["w_en"] & gap, byte == 0))
+    b.m.d.sync += gap.eq((gap & ~(opened["w_en"] & (kept == 0))) | missed | block.overrun)
+    b.check(implies(opened["w_en"] & gap, kept == 0))
     b.check(implies(gap | block.overrun, opened["dropping"]))
 
     # A byte in any place of the ring, followed from when it is written until its place is written again.
@@ -48,7 +49,7 @@ def receive_buffer(b: Bench) -> None:
     known = Signal()
     value = Signal(8)
     with b.m.If(opened["w_en"] & (put[:-1] == place)):
-        b.m.d.sync += [known.eq(1), value.eq(byte)]
+        b.m.d.sync += [known.eq(1), value.eq(kept)]
     b.check(implies(known, opened.word("memory.memory", place) == value))
     b.check(implies(block.o.valid & (get[:-1] == place) & known, block.o.payload == value))
     offered = b.past(block.o.valid & ~block.o.ready & ~rewind)
