@@ -55,7 +55,8 @@ class SkidBuffer(wiring.Component):
         # A value goes into the front register if that is free or leaves now, else into the spare one behind it. Ready
         # is the state of the spare.
         m = Module()
-        spare, full = Signal.like(self.o.payload, reset_less=True), Signal()
+        spare = Signal.like(self.o.payload, reset_less=True)
+        full = Signal()
         m.d.comb += self.i.ready.eq(~full)
         with m.If(~self.o.valid | self.o.ready):
             with m.If(full):

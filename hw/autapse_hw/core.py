@@ -69,7 +69,7 @@ class Core(wiring.Component):
         Kept states of N units, sequence after sequence.
     dump : In(1), state : Out stream of signed(state bits)
         Strobe, while not busy: give the kept states, unit after unit, of the sequence that steps next, then of the
-        others in turn.
+        others in turn. A step whose inputs come meanwhile waits.
     busy : Out(1)
         A step or a readout is under way, loading or a dump is not finished, or outputs wait.
     retire : Out(drains), retire_value : Out(drains * state bits)
@@ -186,7 +186,7 @@ class _Engine(wiring.Component):
             sequencer.peek_slot.eq(store.peek_slot),
             sequencer.peek_page.eq(store.peek_page),
             sequencer.inputs_ready.eq(store.inputs_ready),
-            sequencer.start.eq(store.loaded),
+            sequencer.start.eq(store.loaded & ~store.dumping),  # inputs that come while a state is read wait
             sequencer.readout_room.eq(outputs.room),
             outputs.begin.eq(sequencer.begin_readout),
         ]

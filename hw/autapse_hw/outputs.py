@@ -59,7 +59,8 @@ class OutputBuffer(wiring.Component):
         # A queue for each drain that has readouts; they are emptied in turn.
         m = Module()
         queues = min(self._drains, self._outputs)
-        turn, turns = Signal(range(queues)), []
+        turn = Signal(range(queues))
+        turns = []
         for a in range(queues):
             m.submodules[f"queue_{a}"] = queue = SyncFIFOBuffered(
                 width=self._z_bits, depth=self._steps * -(-(self._outputs - a) // self._drains)

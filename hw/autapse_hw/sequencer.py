@@ -213,11 +213,12 @@ class Sequencer(wiring.Component):
         """A readout is owed; those of all sequences are; the page of the oldest one; and its state is written."""
         s = self._schedule
         sequences = s.tiling.sequences
-        count, page = Signal(range(sequences + 1)), Signal(range(sequences + 1), init=sequences)
+        count = Signal(range(sequences + 1))
+        oldest = Signal(range(sequences + 1), init=sequences)
         owed, all_owed, settled = Signal(), Signal(), Signal()
         m.d.comb += [owed.eq(count != 0), all_owed.eq(count == sequences)]
         with m.If(go_flush | (go_step & all_owed)):
-            m.d.sync += page.eq(successor(page, sequences + 1))
+            m.d.sync += oldest.eq(successor(oldest, sequences + 1))
         m.d.sync += count.eq(count + (go_step & ~all_owed) - go_flush)
         # A step waits for its own sequence only; a flush may read what the step just before it wrote.
         if (wait := s.flush_stall - s.stall) > 0:
@@ -229,4 +230,4 @@ class Sequencer(wiring.Component):
             m.d.comb += settled.eq(waited == wait)
         else:
             m.d.comb += settled.eq(1)
-        return owed, all_owed, page, settled
+        return owed, all_owed, oldest, settled

@@ -39,10 +39,15 @@ module MULT18X18D (
             P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0}
         = REG_OUTPUT_CLK == "NONE" ? staged : out;
 
+    wire foreign = !SIGNEDA || !SIGNEDB || SOURCEA || SOURCEB || RST0 || RST1 || RST2 || RST3;
     always @(*) begin  // without registers there is no clock
-        if (!SIGNEDA || !SIGNEDB || SOURCEA || SOURCEB || RST0 || RST1 || RST2 || RST3) begin
+`ifdef FORMAL
+        assert (!foreign);
+`else
+        if (foreign) begin
             $display("MULT18X18D: a mode that this model does not have");
             $finish;
         end
+`endif
     end
 endmodule

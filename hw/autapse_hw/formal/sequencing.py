@@ -1,0 +1,82 @@
+"""The order of events in a core: what the sequencer reads, and when states and inputs are written.
+
+The whole core stands in the bench, with all its latencies; what it computes does not matter here. Beside each element
+of the operand memories stands a mark, `fresh`: it has been written for the step that will read it, and is not used up.
+That is an account of its own, by page and column of the matrix, kept from nothing but the memories' ports.
+"""
+
+from amaranth.hdl import Cat, Mux, Signal
+
+from autapse_hw.core import Core
+from autapse_hw.formal.bench import Bench, implies
+from autapse_hw.formal.networks import small
+from autapse_hw.formal.proof import Proof
+from autapse_hw.formal.streams import offer
+
+_BOUND = "the states on their way are as deep as the pipeline, and induction needs an account of each"
+
+
+def _order(name: str, shape: tuple[int, int, int], tiling: str, depth: int, *, dumps: bool = False) -> Proof:
+    units, inputs, outputs = shape
+
+    def properties(b: Bench) -> None:
+        block = Core(small(units, inputs, outputs), tiling)
+        s, t = block.schedule, block.schedule.tiling
+        opened = b.open(block)
+        offer(b, block.i)
+        b.m.d.comb += [block.o.ready.eq(1), block.state.ready.eq(1)]
+        if dumps:
+            dump = b.drive(block.dump, "dump")
+            b.suppose(implies(dump, ~block.busy))
+        issue, last, slot, page, weight, flush = (
+            opened[f"engine.sequencer.{register}"] for register in ("issue", "last", "slot", "page", "weight", "flush")
+        )
+
+        # Each (row, column) once a step: the slots of all tiles in order, of a flush those of the readout's tiles.
+        at = Signal(range(s.tiles * s.slots + 1))  # slots that this pass has issued
+        total = Mux(flush, s.readout_tiles * s.slots, s.tiles * s.slots)
+        ends = issue & (at == total - 1)
+        with b.m.If(issue):
+            b.m.d.sync += at.eq(Mux(ends, 0, at + 1))
+            b.check((weight == at) & (slot == at % s.slots) & (last == (slot == s.slots - 1)))
+        under_way = at != 0
+        before = b.past(Cat(page, flush))
+        b.check(implies(under_way, Cat(page, flush) == before))
+
+        # Each element is written before it is read, and read for the last time before it is written again. A step may
+        # begin before its last states have been written; what it has read is never written until it has ended.
+        pages = t.sequences + 1
+        fresh = [[Signal(name=f"fresh_{p}_{k}") for k in range(s.cols)] for p in range(pages)]
+        for p in range(pages):
+            here = page == p
+            for k in range(s.cols):
+                bank, place = k % t.cols, k // t.cols
+                enable, address = (opened[f"engine.store.bank_{bank}.write__{pin}"] for pin in ("en", "addr"))
+                bits = (s.slots - 1).bit_length()
+                written = enable & (address == (p << bits | place))
+                is_input = k < inputs
+                used = issue & here & (slot == place)
+                b.check(implies(used & ~(flush if is_input else 0), fresh[p][k]))
+                b.check(implies(written, ~fresh[p][k]))
+                done = ends & ~flush & here
+                if is_input:  # the next inputs may come as soon as these have been read for the last time
+                    done = opened["engine.sequencer.inputs_done"][p]
+                b.m.d.sync += fresh[p][k].eq((fresh[p][k] & ~done) | written)
+
+    return Proof(
+        name,
+        "Sequencer, StateStore",
+        "each (row, column) is visited once a step; no element is read before it is written for its step, or written "
+        "while its step still reads it" + ("; reading the state does not disturb a step" if dumps else ""),
+        properties,
+        depth=depth,
+        bound=_BOUND,
+        parameters=f"{units} units, {inputs} inputs, {outputs} outputs, {tiling} lanes",
+    )
+
+
+PROOFS = [
+    _order("order-tiles", (3, 1, 1), "2", 44),
+    _order("order-columns", (3, 1, 1), "2x2", 44),
+    _order("arbitration", (2, 1, 1), "3", 36, dumps=True),
+]
