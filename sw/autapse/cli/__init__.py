@@ -17,6 +17,7 @@ from autapse.cli import (
     flash,
     gallery,
     model,
+    new,
     report,
     simulate,
     stream,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 for command in (
     demo.demo,
+    new.new,
     model.inspect,
     model.convert,
     model.quantize,
