@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autapse.files import write_beside
 from autapse.fixed import FloatArray
 from autapse.plots import new_figure
 from autapse_boards.sweep.table import Row
@@ -35,6 +37,14 @@ def with_front(rows: Sequence[Row]) -> list[Row]:
             for k, best in zip(chosen, front(np.array(figures)), strict=True):
                 marked[k] = replace(rows[k], front=bool(best))
     return marked
+
+
+def draw(rows: Sequence[Row], folder: Path) -> None:
+    """Write ``pareto.png`` and ``pareto.svg``, each whole or not at all."""
+    drawn = figure(rows)
+    for kind in ("png", "svg"):
+        with write_beside(folder / f"pareto.{kind}") as file:
+            drawn.savefig(file, format=kind, dpi=120, bbox_inches="tight", pad_inches=0.1)
 
 
 def figure(rows: Sequence[Row]) -> Any:

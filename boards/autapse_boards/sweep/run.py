@@ -9,11 +9,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from autapse.analysis.pictures import save
 from autapse.plots import new_figure
 from autapse_boards.sweep.cluster import connect, import_distributed
 from autapse_boards.sweep.judge import Judge
-from autapse_boards.sweep.pareto import figure, with_front
+from autapse_boards.sweep.pareto import draw, with_front
 from autapse_boards.sweep.pieces import Found, Piece
 from autapse_boards.sweep.space import Point, Space
 from autapse_boards.sweep.store import Store
@@ -98,7 +97,7 @@ def sweep(
                 columns[point] |= results[piece.key]
     rows = with_front([_row(point, found, build) for point, found in columns.items()])
     write(rows, folder)
-    save(figure(rows), folder, "pareto")
+    draw(rows, folder)
     return rows
 
 

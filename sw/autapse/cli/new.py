@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, emit, out, working
+from autapse.cli._common import BoardName, Json, emit, out, working
 from autapse.cli._zoo import HELP, read_network
 from autapse.cli.model import Options
 from autapse.files import folder_beside
@@ -29,7 +29,7 @@ _RENAMED = {"ci.yml": ".github/workflows/ci.yml", "gitignore": ".gitignore"}
 def new(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; must not exist.", show_default=False)],
     network: Annotated[str, typer.Argument(metavar="[NET]", help=f"Your network: {HELP}.")] = "gallery:xor",
-    board: Annotated[str, typer.Option(help="Board to build for; see 'autapse boards'.")] = "icebreaker",
+    board: BoardName = "icebreaker",
     weight_bits: Annotated[int, typer.Option(help="Word length of the weights, 4 to 18.")] = 8,
     state_bits: Annotated[int, typer.Option(help="Word length of the state, 4 to 18.")] = 8,
     input_range: Annotated[
