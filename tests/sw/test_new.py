@@ -91,9 +91,12 @@ def test_its_own_ci_passes(run, tmp_path):
     rng = np.random.default_rng(0)
     Network(W=0.5 * rng.normal(size=(3, 3)), W_in=rng.normal(size=(3, 1))).save("net.npz")
     assert run("new", "made", "net.npz", "--board", "ice40_hx8k_b_evn")[0] == 0
+    toml = tmp_path / "made/design.toml"
+    toml.write_text(toml.read_text().replace("# frequency = 12e6", "frequency = 12e6"))
     lines = ci(tmp_path / "made")
     assert lines == ["autapse doctor sim boards", "python -m pytest", "python build.py"]
     for line in lines:
         done = in_project(tmp_path / "made", line)
         assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "made/build/top.bin").is_file()
+    assert json.loads((tmp_path / "made/build/report.json").read_text())["clock_hz"] == 12e6

@@ -108,6 +108,7 @@ input_range = {words["input_range"]!r}
 
 [board]  # when this was made: {plan.tiling} lanes ({plan.form}), {plan.schedule.cycles_per_step} cycles a step
 name = "{plan.board}"
+# frequency = 12e6  # in Hz; without it the fastest clock that meets timing, in up to three runs of place and route
 
 [test]
 largest_error = {error!r}  # of the readout, fixed point against float

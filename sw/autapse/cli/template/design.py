@@ -12,6 +12,7 @@ from autapse_boards import fit
 HERE = Path(__file__).resolve().parent
 SETTINGS = tomllib.loads((HERE / "design.toml").read_text())
 BOARD = SETTINGS["board"]["name"]
+FREQUENCY = SETTINGS["board"].get("frequency")
 
 
 @cache
