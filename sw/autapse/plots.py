@@ -14,13 +14,18 @@ from autapse.fixed import FloatArray
 _FLOAT, _FIXED, _INPUT = "#8a8f98", "#c2410c", "#1d4ed8"
 
 
-def new_figure(width: float, height: float) -> Any:
-    """An empty figure that needs no screen, in inches."""
+def import_figure() -> Any:
+    """matplotlib's figure that needs no screen; MissingToolError says how to install it."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingToolError("matplotlib is not installed: pip install 'autapse[plot]'") from None
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure that needs no screen, in inches."""
+    return import_figure()(figsize=(width, height), layout="constrained")
 
 
 def float_against_fixed(path: Path, x: FloatArray, z_float: FloatArray, z_fixed: FloatArray, title: str) -> None:

@@ -77,6 +77,24 @@ def test_exit_codes(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("autapse qu", {"quantize"}),
+        ("autapse build q.npz --board ice", {"icebreaker", "ice40_hx8k_b_evn"}),
+        ("autapse train flip", {"flipflop", "flipflop_1bit"}),
+    ],
+)
+def test_completion(line, offered):
+    """What the shell asks with the script that --show-completion prints."""
+    asked = {"_AUTAPSE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    code = "import sys; sys.argv[0] = 'autapse'; from autapse.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, check=False
+    )
+    assert set(done.stdout.split()) == offered, done.stderr
+
+
 def test_quiet_leaves_results_only_and_pipes_get_plain_lines(tmp_path):
     arguments = ("quantize", path("xor"), "-o", tmp_path / "q.npz", "--auto", "--task", "xor")
     code, loud, told = run(*arguments)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autapse.files import write_beside
 from autapse.fixed import FloatArray
 from autapse.plots import new_figure
 from autapse_boards.sweep.table import Row
 
 _COLOURS = ("#1d4ed8", "#c2410c", "#15803d", "#7e22ce", "#b45309", "#0e7490", "#be123c", "#4d7c0f")
 
+_Figure = tuple[str, Callable[[Row], float], bool]  # name, value, whether more is better
+
 
 def front(values: FloatArray) -> NDArray[np.bool_]:
-    """Which of the rows of `values`, (designs, figures), no other row is as large in every figure of and larger in one:
-    (designs,)."""
+    """Which rows of `values`, (designs, figures), no other row beats, (designs,).
+
+    A row beats another if it is as large in every figure and larger in one.
+    """
     no_less = (values[:, None, :] >= values[None, :, :]).all(axis=2)
     more = (values[:, None, :] > values[None, :, :]).any(axis=2)
     return np.asarray(~(no_less & more).any(axis=0))
@@ -35,6 +41,14 @@ def with_front(rows: Sequence[Row]) -> list[Row]:
             for k, best in zip(chosen, front(np.array(figures)), strict=True):
                 marked[k] = replace(rows[k], front=bool(best))
     return marked
+
+
+def draw(rows: Sequence[Row], folder: Path) -> None:
+    """Write ``pareto.png`` and ``pareto.svg``, each whole or not at all."""
+    drawn = figure(rows)
+    for kind in ("png", "svg"):
+        with write_beside(folder / f"pareto.{kind}") as file:
+            drawn.savefig(file, format=kind, dpi=120, bbox_inches="tight", pad_inches=0.1)
 
 
 def figure(rows: Sequence[Row]) -> Any:
@@ -64,9 +78,6 @@ def figure(rows: Sequence[Row]) -> Any:
     marks = [drawn.gca().plot([], [], "o", color=colours[board], label=board)[0] for board in boards]
     drawn.legend(handles=marks, loc="outside upper right", ncols=max(1, len(boards)), frameon=False, fontsize=9)
     return drawn
-
-
-_Figure = tuple[str, Callable[[Row], float], bool]  # name, value, whether more is better
 
 
 def _panel(axis: Any, rows: list[Row], across: _Figure, up: _Figure, colours: dict[str, str]) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from autapse.analysis.pictures import save
-from autapse.plots import new_figure
+from autapse.plots import import_figure
 from autapse_boards.sweep.cluster import connect, import_distributed
 from autapse_boards.sweep.judge import Judge
-from autapse_boards.sweep.pareto import figure, with_front
+from autapse_boards.sweep.pareto import draw, with_front
 from autapse_boards.sweep.pieces import Found, Piece
 from autapse_boards.sweep.space import Point, Space
 from autapse_boards.sweep.store import Store
@@ -82,7 +81,8 @@ def sweep(
         The folder is not empty and not of a sweep, or no scheduler answers; MissingToolError for a missing library, or
         a missing tool where something is to be built.
     """
-    import_distributed(), import_pyarrow(), new_figure(1.0, 1.0)  # said now, and not after hours
+    for library in (import_distributed, import_pyarrow, import_figure):
+        library()  # what is missing is said now, and not after hours
     judge = judge or Judge()
     if not build:
         space = replace(space, seeds=space.seeds[:1])
@@ -98,7 +98,7 @@ def sweep(
                 columns[point] |= results[piece.key]
     rows = with_front([_row(point, found, build) for point, found in columns.items()])
     write(rows, folder)
-    save(figure(rows), folder, "pareto")
+    draw(rows, folder)
     return rows
 
 

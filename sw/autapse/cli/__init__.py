@@ -17,6 +17,7 @@ from autapse.cli import (
     flash,
     gallery,
     model,
+    new,
     prove,
     report,
     simulate,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 for command in (
     demo.demo,
+    new.new,
     model.inspect,
     model.convert,
     model.quantize,

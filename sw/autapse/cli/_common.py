@@ -39,6 +39,18 @@ LANES_FORMS = "8|8x2|51x3/3*2"
 Lanes = Annotated[str, typer.Option(help=LANES_HELP, metavar=LANES_FORMS)]
 
 
+def complete_boards(incomplete: str) -> list[str]:
+    """Names of boards that begin so, for the shell."""
+    from autapse_boards import BOARDS
+
+    return [name for name in BOARDS if name.startswith(incomplete)]
+
+
+BoardName = Annotated[
+    str, typer.Option(help="Board to build for; see 'autapse boards'.", autocompletion=complete_boards)
+]
+
+
 def read_lanes(lanes: str, q: QuantizedNetwork) -> Tiling:
     """The tiling that `lanes` means; of a plain number of lanes no more than the network has rows."""
     from autapse_hw.tiling import Tiling

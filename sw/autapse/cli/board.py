@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autapse.cli._common import Json, QuantizedFile, emit, out, read_quantized, working
+from autapse.cli._common import BoardName, Json, QuantizedFile, emit, out, read_quantized, working
 
 
 def boards(
@@ -32,7 +32,7 @@ def boards(
 
 def build(
     file: QuantizedFile,
-    board: Annotated[str, typer.Option(help="Board name; see 'autapse boards'.")],
+    board: BoardName,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write.")],
     lanes: Annotated[
         str | None,

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from autapse.cli._common import Json, emit, err, facts, is_quiet, out, working
+from autapse.cli._common import BoardName, Json, emit, err, facts, is_quiet, out, working
 from autapse.cli._evidence import Circuit
 from autapse.cli.model import describe_quantized
 from autapse.errors import AutapseError
@@ -42,7 +42,7 @@ def demo(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for what is made.")] = Path(
         "build/demo"
     ),
-    board: Annotated[str, typer.Option(help="Board to build for; see 'autapse boards'.")] = _BOARD,
+    board: BoardName = _BOARD,
     as_json: Json = False,
 ) -> None:
     """The whole chain on a trained network: float against fixed point, bitstream, circuit, board.

@@ -15,8 +15,19 @@ from autapse.cli._fields import settings, with_fields
 if TYPE_CHECKING:
     from autapse.tasks import Task
 
+
+def complete_tasks(incomplete: str) -> list[str]:
+    """Names of tasks that begin so, for the shell."""
+    from autapse.tasks import TASKS
+
+    return [name for name in TASKS if name.startswith(incomplete)]
+
+
 TaskName = Annotated[
-    str, typer.Argument(metavar="TASK", help="A task: 'autapse tasks' lists them.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="TASK", help="A task: 'autapse tasks' lists them.", show_default=False, autocompletion=complete_tasks
+    ),
 ]
 TaskOptions = Annotated[
     list[str] | None,
@@ -25,7 +36,10 @@ TaskOptions = Annotated[
 
 
 def tasks(
-    name: Annotated[str | None, typer.Argument(metavar="[TASK]", help="A task; all when left out.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[TASK]", help="A task; all when left out.", autocompletion=complete_tasks),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder for a picture of sample trials.")
     ] = None,
