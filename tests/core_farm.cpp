@@ -68,6 +68,7 @@ class Core {
     }
 
     bool done() const { return phase == DONE; }
+    bool wrong() const { return bad > 0; }
 
     // What the core sees in this cycle.
     void drive() {
@@ -140,7 +141,7 @@ class Core {
         else if (phase == REST && waited > 4) complete(), phase = DUMP;
         else if (phase == DUMP) phase = READ, waited = 0;
         else if (phase == READ && dumped == S * N) begin(number + 1);
-        else if (phase != JUNK && waited > 400 * (T + 20) * (N + M + O + 40)) stuck();
+        else if (phase != JUNK && waited > 40 * (T + 20) * (N + M + O + 40)) stuck();
     }
 
     void complete() {  // nothing may be missing, or too much
@@ -202,6 +203,9 @@ int main(int, char** arguments) {
         for (Core& core : cores) if (!core.done()) core.drive();
         top.eval();
         for (Core& core : cores) if (!core.done()) core.observe(), running = true;
+#ifdef MUTSEL
+        for (Core& core : cores) if (core.wrong()) running = false;  // one mismatch is enough
+#endif
     }
     for (const Core& core : cores) core.report();
 }

@@ -96,7 +96,7 @@ def write_rounds(file: Path, design: Design, rounds: int, steps: int, seed: int)
 
 
 def run_farm(program: Path, files: list[Path], seed: int, mutation: int = 0) -> list[Found]:
-    """Run the compiled farm on the cores' files; with a port ``mutsel``, under that mutation."""
+    """Run the compiled farm on the cores' files; with a port ``mutsel``, under a mutation, up to its first mismatch."""
     done = subprocess.run(
         [program, str(seed), str(mutation), *files], stdout=subprocess.PIPE, text=True, check=True, cwd=program.parent
     )

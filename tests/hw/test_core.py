@@ -222,6 +222,17 @@ def test_guard_bits(guard):
     exact(quantize(net, guard_bits=guard), 3, stall=0.2)
 
 
+def test_ties_of_the_leaky_update():
+    """Halves of odd sums of both signs, which no decay and gain at random ever give."""
+    net = random_network(np.random.default_rng(15), 6, 2, 1, leaky=True)
+    net = replace(net, d=np.array([0.5, -0.5, 0.5, 0.25, 0.0, 0.5]), g=np.array([0.5, 0.5, -0.5, 0.25, 0.5, 1.0]))
+    q = quantize(net, guard_bits=0)
+    _, recorded = exact(q, 4, steps=30)
+    h = recorded.h(6)
+    ties = q.d * h[:-1] % (1 << q.formats.leak.frac) == 1 << q.formats.leak.frac - 1
+    assert np.count_nonzero(ties & (h[:-1] < 0)) > 10
+
+
 def test_most_negative_given_state_saturates():
     q = quantize(random_network(np.random.default_rng(13), 4, 2, 1))
     top = q.formats.state.max_code
