@@ -30,6 +30,7 @@ WIDER = {
     "hw": (("tests/hw", "tests/sim", "-m", "not slow"), ("tests/hw", "tests/sim", "-m", "slow")),
     "sw": (("tests/sw", "-m", "not slow"), ("tests/hw", "tests/sim", "-m", "slow")),
 }
+COMPILED = ".numba"  # the folder in which numba keeps what it has compiled
 HANGS = "does not come to an end"
 #: Loaded once, before the forks.
 HEAVY = ("numpy", "amaranth.hdl", "amaranth.sim", "amaranth.lib.crc", "amaranth.lib.fifo")
@@ -86,14 +87,14 @@ def first_failure(tree: Path, tests: tuple[str, ...]) -> str | None:
 
 def _run_tests(tree: Path, tests: tuple[str, ...], log: Path) -> int:
     """What the forked process does: pytest's code, or its end by the alarm."""
-    with log.open("w") as file, tempfile.TemporaryDirectory() as compiled:
+    with log.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
         os.chdir(tree)
         roots = [str(tree / root) for root in ROOTS]
         sys.path[:] = [*roots, *(entry for entry in sys.path if not entry.startswith(str(ROOT)))]
         os.environ["PYTHONPATH"] = os.pathsep.join(roots)
-        os.environ["NUMBA_CACHE_DIR"] = compiled
+        os.environ["NUMBA_CACHE_DIR"] = str(tree / COMPILED)
         # A file of the same size and second would be taken for the one that was compiled before.
         sys.dont_write_bytecode = True
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -109,12 +110,16 @@ def plant(tree: Path, fault: Fault, quick: bool) -> Outcome:
     began = time.monotonic()
     file = tree / fault.file
     right = file.read_text(encoding="utf-8")
+    if fault.file.endswith("compiled.py"):
+        shutil.rmtree(tree / COMPILED, ignore_errors=True)  # or the code of the right one would run
     file.write_text(fault.apply(right), encoding="utf-8")
     try:
         stages = (fault.tests, *(() if quick else WIDER[fault.file.partition("/")[0]]))
         caught = next(filter(None, (first_failure(tree, stage) for stage in stages)), None)
     finally:
         file.write_text(right, encoding="utf-8")
+        if fault.file.endswith("compiled.py"):
+            shutil.rmtree(tree / COMPILED, ignore_errors=True)
     return Outcome(fault, caught, time.monotonic() - began)
 
 

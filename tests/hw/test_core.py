@@ -239,6 +239,8 @@ def test_most_negative_given_state_saturates():
     given, codes = np.array([-top - 1, top, -top - 1, 0]), random_codes(q, 3, np.random.default_rng(14))
     recorded, _ = run_core(Core(q, 2), codes, given=given.tolist(), cleared=20)
     np.testing.assert_array_equal(recorded.h(4), replace(q, h0=np.maximum(given, -top)).run_int(codes[None]).h[0])
+    _, state = run_core(Core(q, 2), codes[:0], given=given.tolist(), cleared=20)  # as it is, before it has any effect
+    assert state == np.maximum(given, -top).tolist()
 
 
 @pytest.mark.parametrize("kind", ["direct", "linear", "quadratic"])
