@@ -27,7 +27,7 @@ check: $(STAMP) docs
 docs: $(STAMP)
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/docs/doctrees docs build/docs/html
 
-# Plants faults into copies of the tree, one at a time, and mutates the netlist of a core; docs/faults.md is the result.
+# Plants faults into a copy of the tree, one at a time, and names the test that catches each: docs/faults.md.
 faults: $(STAMP)
 	$(BIN)/python tests/faults/plant.py --table docs/faults.md
 
