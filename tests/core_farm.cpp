@@ -134,7 +134,8 @@ class Core {
 
     void advance() {
         ++waited;
-        bool finished = sent == T * M && !accepted && !p.busy.get();
+        // An input that has been accepted, but has not begun its step, is not yet seen as busy; its outputs tell.
+        bool finished = sent == T * M && taken >= T * O && !p.busy.get();
         if (phase == JUNK && waited > junk) phase = CLEAR;
         else if (phase == CLEAR) phase = RUN, waited = 0;
         else if (phase == RUN && finished) phase = REST, waited = 0;
