@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: demo test fast check docs clean
+.PHONY: demo test fast check docs faults clean
 
 demo: $(STAMP)
 	$(BIN)/autapse demo
@@ -26,6 +26,10 @@ check: $(STAMP) docs
 # HTML in build/docs/html; a warning is an error.
 docs: $(STAMP)
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/docs/doctrees docs build/docs/html
+
+# Plants faults into a copy of the tree, one at a time, and names the test that catches each: docs/faults.md.
+faults: $(STAMP)
+	$(BIN)/python tests/faults/plant.py --table docs/faults.md
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }

@@ -133,14 +133,15 @@ class Core {
 
     void advance() {
         ++waited;
-        bool finished = sent == T * M && !accepted && !p.busy.get();
+        // An input that has been accepted, but has not begun its step, is not yet seen as busy; its outputs tell.
+        bool finished = sent == T * M && taken >= T * O && !p.busy.get();
         if (phase == JUNK && waited > junk) phase = CLEAR;
         else if (phase == CLEAR) phase = RUN, waited = 0;
         else if (phase == RUN && finished) phase = REST, waited = 0;
         else if (phase == REST && waited > 4) complete(), phase = DUMP;
         else if (phase == DUMP) phase = READ, waited = 0;
         else if (phase == READ && dumped == S * N) begin(number + 1);
-        else if (phase != JUNK && waited > 400 * (T + 20) * (N + M + O + 40)) stuck();
+        else if (phase != JUNK && waited > 40 * (T + 20) * (N + M + O + 40)) stuck();
     }
 
     void complete() {  // nothing may be missing, or too much
@@ -188,11 +189,8 @@ int main(int, char** arguments) {
     const std::vector<Ports> ports = {
 /*PORTS*/
     };
-#ifdef MUTSEL
-    top.mutsel = std::atoi(arguments[2]);
-#endif
     std::deque<Core> cores;
-    for (size_t k = 0; k < ports.size(); ++k) cores.emplace_back(ports[k], arguments[3 + k], std::atoi(arguments[1]) + k);
+    for (size_t k = 0; k < ports.size(); ++k) cores.emplace_back(ports[k], arguments[2 + k], std::atoi(arguments[1]) + k);
     auto tick = [] { top.clk = 1, top.eval(), top.clk = 0, top.eval(); };
     top.rst = 1;
     for (int k = 0; k < 4; ++k) tick();

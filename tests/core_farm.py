@@ -65,13 +65,10 @@ class Found:
     first: str
 
 
-def compile_farm(folder: Path, farm: Farm, source: str | None = None) -> Path:
-    """The program that simulates the farm; `source` instead of its own Verilog, perhaps with a port ``mutsel``."""
-    source = design_source(farm, TOP) if source is None else source
+def compile_farm(folder: Path, farm: Farm) -> Path:
+    """The program that simulates the farm."""
     main = MAIN.read_text().replace("/*PORTS*/", farm.cpp())
-    if "mutsel" in source:
-        main = "#define MUTSEL\n" + main
-    return compile_program(folder, TOP, source, main, "the farm did not compile")
+    return compile_program(folder, TOP, design_source(farm, TOP), main, "the farm did not compile")
 
 
 def write_rounds(file: Path, design: Design, rounds: int, steps: int, seed: int) -> None:
@@ -95,10 +92,10 @@ def write_rounds(file: Path, design: Design, rounds: int, steps: int, seed: int)
         body.tofile(out)
 
 
-def run_farm(program: Path, files: list[Path], seed: int, mutation: int = 0) -> list[Found]:
-    """Run the compiled farm on the cores' files; with a port ``mutsel``, under that mutation."""
+def run_farm(program: Path, files: list[Path], seed: int) -> list[Found]:
+    """Run the compiled farm on the cores' files."""
     done = subprocess.run(
-        [program, str(seed), str(mutation), *files], stdout=subprocess.PIPE, text=True, check=True, cwd=program.parent
+        [program, str(seed), *files], stdout=subprocess.PIPE, text=True, check=True, cwd=program.parent
     )
     rows = [line.split(maxsplit=3) for line in done.stdout.splitlines()]
     return [Found(int(states), int(outputs), int(bad), first) for states, outputs, bad, first in rows]

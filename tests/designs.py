@@ -70,7 +70,7 @@ def random_network(random: Random, units: int) -> Network:
         b=random.choice([0.0, 0.1, 1.0]) * rng.normal(size=units),
         W_out=weights(outputs, units),
         b_out=random.choice([0.0, 0.1]) * rng.normal(size=outputs),
-        d=rng.choice([0.0, 0.9, -0.7, 1.0], units) if leaky else None,
+        d=rng.choice([0.0, 0.9, -0.5, 0.5, 1.0], units) if leaky else None,
         g=g if leaky else None,
         h0=random.choice([0.0, 1.0]) * rng.uniform(-1.0, 1.0, units),
         activation=random.choice(ACTIVATIONS),

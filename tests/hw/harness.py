@@ -141,9 +141,10 @@ def run_core(
     limit = 20_000 + 4 * len(codes) * core.schedule.cycles_per_step
 
     async def record(ctx):
-        cycle = 0
+        cycle, clear = 0, 0
         while not done[0]:
-            ctx.set(core.o.ready, int(rng.random() >= (stall if deaf is None else deaf)))
+            # In the cycle after a clear an output would be taken, if one came.
+            ctx.set(core.o.ready, int(clear or rng.random() >= (stall if deaf is None else deaf)))
             *_, valid, payload, ready, retire, value, clear = await ctx.tick().sample(
                 core.o.valid, core.o.payload, core.o.ready, core.retire, core.retire_value, core.clear
             )

@@ -222,12 +222,25 @@ def test_guard_bits(guard):
     exact(quantize(net, guard_bits=guard), 3, stall=0.2)
 
 
+def test_ties_of_the_leaky_update():
+    """Halves of odd sums of both signs, which no decay and gain at random ever give."""
+    net = random_network(np.random.default_rng(15), 6, 2, 1, leaky=True)
+    net = replace(net, d=np.array([0.5, -0.5, 0.5, 0.25, 0.0, 0.5]), g=np.array([0.5, 0.5, -0.5, 0.25, 0.5, 1.0]))
+    q = quantize(net, guard_bits=0)
+    _, recorded = exact(q, 4, steps=30)
+    h = recorded.h(6)
+    ties = q.d * h[:-1] % (1 << q.formats.leak.frac) == 1 << q.formats.leak.frac - 1
+    assert np.count_nonzero(ties & (h[:-1] < 0)) > 10
+
+
 def test_most_negative_given_state_saturates():
     q = quantize(random_network(np.random.default_rng(13), 4, 2, 1))
     top = q.formats.state.max_code
     given, codes = np.array([-top - 1, top, -top - 1, 0]), random_codes(q, 3, np.random.default_rng(14))
     recorded, _ = run_core(Core(q, 2), codes, given=given.tolist(), cleared=20)
     np.testing.assert_array_equal(recorded.h(4), replace(q, h0=np.maximum(given, -top)).run_int(codes[None]).h[0])
+    _, state = run_core(Core(q, 2), codes[:0], given=given.tolist(), cleared=20)  # as it is, before it has any effect
+    assert state == np.maximum(given, -top).tolist()
 
 
 @pytest.mark.parametrize("kind", ["direct", "linear", "quadratic"])
@@ -243,7 +256,7 @@ def test_clear_in_the_middle(cleared, tiling):
     """Whatever was under way leaves no trace in states, outputs or order."""
     form = "current" if cleared % 3 == 1 else "rate"
     q = quantize(random_network(np.random.default_rng(7), 8, 3, 2, leaky=cleared % 2 == 1, h0=True, form=form))
-    exact(q, tiling, steps=6, cleared=cleared)
+    exact(q, tiling, steps=6, cleared=cleared, deaf=0.8 if cleared > 30 else 0.0)  # outputs wait when the clear comes
 
 
 def test_most_negative_input_code_saturates():

@@ -450,6 +450,14 @@ def test_the_crc_is_the_hosts() -> None:
         assert crc16(data) == CRC16(8).compute(data) == crc.catalog.CRC16_X25(8).compute(data)
 
 
+def one_bit_off(data: bytes) -> list[bytes]:
+    """Two bytes behind `data` for each bit of the register: after them it is one bit off what it should be."""
+    check = crc16(data).to_bytes(2, "little")
+    right = crc16(data + check)
+    candidates = (value.to_bytes(2, "little") for value in range(1 << 16))
+    return [two for two in candidates if (crc16(data + two) ^ right).bit_count() == 1]
+
+
 def test_the_crc_in_hardware() -> None:
     """Bytes at random distances, each there for two cycles; then the CRC, and a match after its own two bytes."""
     dut, rng = Checksum(), random.Random(7)
@@ -476,6 +484,13 @@ def test_the_crc_in_hardware() -> None:
             await feed(ctx, check)
             await ctx.tick()
             assert ctx.get(dut.match) == 1
+            for wrong in one_bit_off(data):
+                ctx.set(dut.start, 1)
+                await ctx.tick()
+                ctx.set(dut.start, 0)
+                await feed(ctx, data + wrong)
+                await ctx.tick()
+                assert ctx.get(dut.match) == 0
             ctx.set(dut.start, 1)
             await ctx.tick()
             ctx.set(dut.start, 0)

@@ -77,6 +77,20 @@ def test_bytes_come_again_until_they_are_released() -> None:
     Receiver(16).run(bench)
 
 
+def test_bytes_that_may_come_again_are_not_overwritten() -> None:
+    """They have been read, but not released: there is no room for what comes now."""
+
+    async def bench(ctx: Any, line: Receiver) -> None:
+        await line.put(ctx, b"abc\0")
+        assert await line.get(ctx, 4) == b"abc\0"
+        await line.put(ctx, b"defghij\0")
+        await line.strobe(ctx, line.dut.rewind)
+        assert await line.get(ctx, 8) == b"abc\0defg"
+        assert line.overruns == 1
+
+    Receiver(8).run(bench)
+
+
 def test_what_finds_no_room_takes_the_rest_of_its_frame_with_it() -> None:
     async def bench(ctx: Any, line: Receiver) -> None:
         await line.put(ctx, b"abc\0" + b"defghijklmnop\0" + b"qr\0")  # room for abc and a part of the second

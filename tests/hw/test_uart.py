@@ -79,6 +79,15 @@ def test_fractions_of_the_least_divisors_have_less_room(divisor: Fraction, misma
         assert receive(divisor, mismatch, data, phase=phase / 8) == (data, 0)
 
 
+@pytest.mark.parametrize("divisor", [4, 5, 6, 7])
+@pytest.mark.parametrize("mismatch", [-0.03, 0.03])
+def test_every_phase_of_the_least_divisors(divisor: int, mismatch: float) -> None:
+    """The last data bit and the stop bit differ: at one of the phases the latter is seen only when looked at again."""
+    data = [0x00, 0x7F, 0x80, 0x3F]
+    for phase in range(16):
+        assert receive(divisor, mismatch, data, phase=phase / 16) == (data, 0)
+
+
 def test_a_mismatch_that_is_too_large_is_seen() -> None:
     """The test above can fail: 7 % is beyond what any receiver can take."""
     data = [0x00, 0xFF, 0x55, 0xAA, 0x80, 0x01] * 4
@@ -114,9 +123,10 @@ def test_a_glitch_is_no_start_bit(divisor: int, width: int) -> None:
     assert received == [0x5A]
 
 
-@pytest.mark.parametrize("divisor", [4, 6, 12])
-def test_single_wrong_samples_are_outvoted(divisor: int) -> None:
-    """One cycle of noise in the middle of every bit."""
+@pytest.mark.parametrize("spared", [0, 1])
+@pytest.mark.parametrize(("divisor", "where"), [(d, k) for d in (4, 6, 12) for k in range(1, d - 1)])
+def test_single_wrong_samples_are_outvoted(divisor: int, where: int, spared: int) -> None:
+    """One cycle of noise in every bit, at any place but its edges; and in all but the start bit, which it moves."""
     byte = 0xC5
     dut = UartRx(divisor)
     received: list[int] = []
@@ -124,9 +134,9 @@ def test_single_wrong_samples_are_outvoted(divisor: int) -> None:
     async def bench(ctx: Any) -> None:
         ctx.set(dut.rx, 1)
         await ctx.tick().repeat(5)
-        for level in [0, *((byte >> k & 1) for k in range(8)), 1]:
+        for number, level in enumerate([0, *((byte >> k & 1) for k in range(8)), 1]):
             for cycle in range(divisor):
-                ctx.set(dut.rx, level ^ (cycle == divisor // 2))
+                ctx.set(dut.rx, level ^ (cycle == where and number >= spared))
                 await ctx.tick()
         ctx.set(dut.rx, 1)
         await ctx.tick().repeat(divisor)

@@ -151,6 +151,14 @@ def test_guard_bits_let_a_slow_state_arrive() -> None:
     assert 20 < miss[0] <= 1 / (2 * 0.01) + 2
 
 
+def test_codes_of_decay_and_gain_make_one_where_both_are_ties() -> None:
+    """Rounded one by one, both halves would go up."""
+    half = 2.0**-18
+    q = quantize(replace(leaky(), d=np.full(5, 0.5 + half), g=np.full(5, 0.5 - half)))
+    assert q.formats.leak == Format(18, 17)
+    assert (q.d + q.g == 2**17).all()
+
+
 def test_codes_of_the_leak_rest_where_the_floats_rest() -> None:
     rng = np.random.default_rng(5)
     g = rng.uniform(0.001, 1.0, 50)
