@@ -8,7 +8,8 @@ package aeon, whose wheel (6 MB) is fetched from the package index without its d
 
 The script trains a network of 16 leaky units, quantises it to 8 bits, builds the bitstream, and streams every test
 recording through the design on the virtual board, sample by sample. It prints the accuracy in float64, of the integer
-model and of the circuit, and whether every output of the circuit equals the model's. Needs
+model and of the circuit, and whether every output of the circuit equals the model's. Of the seeds 0 to 2, in float64
+and at 8 bits: 1.000 and 0.950, 0.975 and 0.975, 1.000 and 1.000; one recording is 0.025. Needs
 `pip install 'autapse[all,train]'`.
 """
 
