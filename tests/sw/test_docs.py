@@ -25,7 +25,9 @@ BLOCK = re.compile(r"^```(python|console|text)\n(.*?)^```$", re.DOTALL | re.MULT
 WALKED = ("tutorial", "howto")
 SLOW = {"keras_to_board", "own_task", "closed_loop", "simulate_in_ci", "circuit", "boards"}
 #: Tested by itself, below or in its own module.
-APART = {"theory", "boards", "sweeps"}
+APART = {"theory", "boards", "sweeps", "report"}
+#: Pages that begin with what another page has left in its folder.
+FOLLOWED_BY = {"keras_to_board": ("howto/report.md",)}
 
 
 def snippets(file):
@@ -86,6 +88,8 @@ def test_page(page, monkeypatch, tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     walk(page, monkeypatch)
+    for name in FOLLOWED_BY.get(page.stem, ()):
+        walk(ROOT / "docs" / name, monkeypatch)
 
 
 def test_a_page_that_lies_is_caught(monkeypatch, tmp_path):
