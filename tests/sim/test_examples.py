@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-#: Tested elsewhere, or made from a network that is not ours to give away, or the source of a file that is in git.
-ELSEWHERE = {"closed_loop", "delayed_decision", "train_flipflop"}
+#: Tested elsewhere, or figures of a page, of a network that is not ours to give away, or of a file that is in git.
+ELSEWHERE = {"closed_loop", "delayed_decision", "row_scales", "train_flipflop"}
 
 
 def run(name, *arguments):
