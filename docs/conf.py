@@ -54,5 +54,14 @@ def _plain_bars(app: Any, what: str, name: str, obj: Any, options: Any, lines: l
         lines[k] = "".join(part if part.startswith("``") else part.replace("|", r"\|") for part in parts)
 
 
+def _pages_of_no_chapter(app: Any, docname: str, source: list[str]) -> None:
+    """Put the pages that the index does not name in the place of its line ``*``."""
+    if docname == "index":
+        named = set(source[0].splitlines()) | {"index"}
+        others = sorted(page.stem for page in HERE.glob("*.md") if page.stem not in named)
+        source[0] = source[0].replace("\n*\n", "\n" + "".join(f"{page}\n" for page in others))
+
+
 def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", _plain_bars)
+    app.connect("source-read", _pages_of_no_chapter)

@@ -91,24 +91,28 @@ def flipflop() -> Any:
     return figure
 
 
-def boxes(rows: list[list[tuple[str, str]]], arrows: list[tuple[str, str, str]]) -> Any:
-    """A diagram: rows of boxes (name, text), and arrows (from, to, text) between them."""
+def boxes(rows: list[list[tuple[str, str]]], arrows: list[tuple[str, str]]) -> Any:
+    """A diagram: rows of boxes (name, text), and arrows (from, to) between them."""
     figure = new_figure(9.0, 1.15 * len(rows))
     axis = figure.subplots()
     places = {}
     for down, row in enumerate(rows):
         for across, (name, text) in enumerate(row):
             x, y = (across + 0.5) / len(row), len(rows) - down - 0.5
+            label = name.replace("_", r"\_").replace(" ", r"\ ")
             places[name] = axis.text(
-                *(x, y), f"$\\bf{{{name.replace('_', chr(92) + '_').replace(' ', chr(92) + ' ')}}}$\n{text}", ha="center", va="center", fontsize=9,
+                x,
+                y,
+                f"$\\bf{{{label}}}$\n{text}",
+                ha="center",
+                va="center",
+                fontsize=9,
                 bbox={"boxstyle": "round,pad=0.5", "facecolor": "#f8fafc", "edgecolor": _SLATE},
-            )  # fmt: skip
-    for begin, end, text in arrows:
-        axis.annotate(
-            *(text, places[end].get_position()), places[begin].get_position(), ha="center", va="center", fontsize=8,
-            color=_BLUE, arrowprops={"arrowstyle": "-|>", "color": _BLUE, "patchA": places[begin].get_bbox_patch(),
-                                     "patchB": places[end].get_bbox_patch()},
-        )  # fmt: skip
+            )
+    for begin, end in arrows:
+        style = {"arrowstyle": "-|>", "color": _BLUE}
+        patches = {"patchA": places[begin].get_bbox_patch(), "patchB": places[end].get_bbox_patch()}
+        axis.annotate("", places[end].get_position(), places[begin].get_position(), arrowprops={**style, **patches})
     axis.set_xlim(0, 1)
     axis.set_ylim(0, len(rows))
     axis.set_axis_off()
@@ -125,12 +129,12 @@ def layers() -> Any:
             [("core", "numbers and contracts: numpy only"), ("edges", "files, tasks, training, link, circuits")],
         ],
         [
-            ("autapse.cli", "autapse_boards", ""),
-            ("autapse.cli", "autapse_sim", ""),
-            ("autapse_boards", "autapse_hw", ""),
-            ("autapse_sim", "autapse_hw", ""),
-            ("autapse_hw", "core", ""),
-            ("edges", "core", ""),
+            ("autapse.cli", "autapse_boards"),
+            ("autapse.cli", "autapse_sim"),
+            ("autapse_boards", "autapse_hw"),
+            ("autapse_sim", "autapse_hw"),
+            ("autapse_hw", "core"),
+            ("edges", "core"),
         ],
     )
 
@@ -144,15 +148,15 @@ def datapath() -> Any:
             [("inputs", "i"), ("update", "leaky units only"), ("activation", "a table each")],
         ],
         [
-            ("inputs", "state store", ""),
-            ("state store", "lanes", ""),
-            ("weights", "lanes", ""),
-            ("sequencer", "lanes", ""),
-            ("lanes", "drains", ""),
-            ("drains", "outputs", ""),
-            ("drains", "activation", ""),
-            ("activation", "update", ""),
-            ("update", "state store", ""),
+            ("inputs", "state store"),
+            ("state store", "lanes"),
+            ("weights", "lanes"),
+            ("sequencer", "lanes"),
+            ("lanes", "drains"),
+            ("drains", "outputs"),
+            ("drains", "activation"),
+            ("activation", "update"),
+            ("update", "state store"),
         ],
     )
 

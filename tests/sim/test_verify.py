@@ -1,6 +1,7 @@
 """The core on Verilator against the integer model; the export that runs without Autapse."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -94,6 +95,13 @@ def test_export_is_complete_and_names_no_autapse_import(exported):
     }
     assert "import autapse" not in (exported / "test_core.py").read_text() + (exported / "run.py").read_text()
     assert len(json.loads((exported / "vectors.json").read_text())["sequences"][0]["h"]) == 20
+
+
+def test_export_documents_its_ports(exported):
+    (ports,) = re.findall(r"^module autapse_core\((.*?)\);", (exported / "autapse_core.v").read_text(), re.MULTILINE)
+    rows = [line for line in (exported / "README.md").read_text().splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert documented >= set(ports.split(", ")) - {"clk", "rst"}
 
 
 def test_export_refuses_a_foreign_folder(tmp_path):

@@ -237,3 +237,16 @@ def test_quantize_auto(run):
         code, _, error = run(*arguments, *extra)
         assert code == 1
         assert message in error
+
+
+def test_gallery_fits_a_terminal():
+    from rich.console import Console
+
+    from autapse.cli.gallery import _table
+    from autapse.gallery import index
+
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(_table(index()))
+    assert "…" not in captured.get()
+    assert "context_integration_4bit" in captured.get()

@@ -1,6 +1,12 @@
-"""The Python snippets of the README and of docs/circuit.md, boards.md and sweeps.md run; theory.md has its own test."""
+"""Every Python snippet of the README and of docs/ runs, and the commands of the tutorial and the how-to pages.
 
+docs/theory.md has a test of its own. That the pages build without a warning is for `make check`.
+"""
+
+import contextlib
+import io
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,11 +14,51 @@ from pathlib import Path
 
 import pytest
 
+from autapse.cli import main
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+PAGES = [p for p in (ROOT / "docs").rglob("*.md") if not p.relative_to(ROOT / "docs").parts[0].startswith("_")]
+BLOCK = re.compile(r"^```(python|console|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+#: Pages whose commands are run too; elsewhere, and in blocks ```sh, they are for a person, a board, or a long time.
+WALKED = ("tutorial", "howto")
+SLOW = {"keras_to_board", "own_task", "closed_loop", "simulate_in_ci", "circuit", "boards"}
+#: Tested by itself, below or in its own module.
+APART = {"theory", "boards", "sweeps", "report"}
+#: Pages that begin with what another page has left in its folder.
+FOLLOWED_BY = {"keras_to_board": ("howto/report.md",)}
 
 
 def snippets(file):
     return re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
+
+
+def walk(page, monkeypatch):
+    """Run the blocks of a page in their order, as a reader would; what Python prints must be what the page says."""
+    names, printed = {"__name__": "__main__"}, None
+    for kind, text in BLOCK.findall(page.read_text()):
+        if kind == "python":
+            output = io.StringIO()
+            with contextlib.redirect_stdout(output):
+                exec(compile(text, str(page), "exec"), names)
+            printed = output.getvalue()
+        elif kind == "text" and printed is not None:
+            assert printed == text
+            printed = None
+        elif kind == "console" and page.parent.name in WALKED:
+            for line in text.splitlines():
+                command(line, monkeypatch)
+
+
+def command(line, monkeypatch):
+    """Run a line of the page, which calls autapse, here; it must succeed."""
+    arguments = shlex.split(line, comments=True)
+    assert arguments[0] == "autapse", line
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code, line
 
 
 @pytest.mark.slow
@@ -27,19 +73,37 @@ def test_readme(monkeypatch, tmp_path, capsys):
     assert (tmp_path / "q.npz").is_file()
 
 
-def test_circuit_page(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    codes = snippets("docs/circuit.md")
-    assert codes
-    if shutil.which("ngspice") is None and any("simulate" in code for code in codes):
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(p, id=p.stem, marks=[pytest.mark.slow] if p.stem in SLOW else [])
+        for p in sorted(PAGES)
+        if p.stem not in APART and "```python" in p.read_text()
+    ],
+)
+def test_page(page, monkeypatch, tmp_path):
+    """In an empty folder with the examples' files in it, as in a checkout."""
+    if "ngspice" in page.read_text() and shutil.which("ngspice") is None:
         pytest.skip("ngspice is not installed: apt-get install ngspice")
-    for code in codes:
-        exec(compile(code, "docs/circuit.md", "exec"), {})
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    walk(page, monkeypatch)
+    for name in FOLLOWED_BY.get(page.stem, ()):
+        walk(ROOT / "docs" / name, monkeypatch)
+
+
+def test_a_page_that_lies_is_caught(monkeypatch, tmp_path):
+    page = tmp_path / "howto" / "page.md"
+    page.parent.mkdir()
+    for text in ("```python\nprint(1)\n```\n```text\n2\n```\n", "```console\nautapse inspect nothing.npz\n```\n"):
+        page.write_text(text)
+        with pytest.raises(AssertionError):
+            walk(page, monkeypatch)
 
 
 @pytest.mark.slow
 def test_boards_page(capsys):
-    """The virtual board's example, and what it says that it prints."""
+    """The virtual board's example: bytes went over its wires, both ways."""
     (code,) = snippets("docs/boards.md")
     exec(compile(code, "docs/boards.md", "exec"), {})
     received, sent = map(int, re.search(r"bytes over the wires (\d+) (\d+)", capsys.readouterr().out).groups())
@@ -70,6 +134,6 @@ def test_boards_page_has_every_board():
 
 
 def test_links_lead_somewhere():
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for page in (*sorted(ROOT.glob("*.md")), *sorted(PAGES)):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

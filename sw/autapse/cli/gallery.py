@@ -71,10 +71,23 @@ def _row(entry: Entry) -> list[str]:
 
 
 def _table(entries: list[Entry]) -> Table:
-    table = Table(*_head())
-    table.columns[0].no_wrap = True
+    """What fits a terminal of 80 columns; `_markdown` has all."""
+    from autapse.gallery import LEVELS
+    from autapse.tasks import TASKS
+
+    table = Table(
+        *("network", "threshold", *LEVELS),
+        caption="! below the threshold. Task, update and the command that made each: --markdown, --json",
+        caption_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
+    for column in table.columns:
+        column.no_wrap = True
     for entry in entries:
-        table.add_row(*_row(entry))
+        success = TASKS[entry.task].success
+        figures = [f"{entry.figure(level):.3f}" + ("" if entry.succeeds(level) else "!") for level in LEVELS]
+        table.add_row(entry.name, f"{success.metric} {success.threshold:g}", *figures)
     return table
 
 
