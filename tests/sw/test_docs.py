@@ -1,4 +1,4 @@
-"""The Python snippets of the README and of docs/circuit.md, boards.md and sweeps.md run; theory.md has its own test."""
+"""The Python snippets of README, docs/circuit.md, ladder.md, boards.md, sweeps.md run; theory.md has its own test."""
 
 import re
 import shutil
@@ -35,6 +35,13 @@ def test_circuit_page(monkeypatch, tmp_path):
         pytest.skip("ngspice is not installed: apt-get install ngspice")
     for code in codes:
         exec(compile(code, "docs/circuit.md", "exec"), {})
+
+
+def test_ladder_page(capsys):
+    """The check of a device in the place of a board."""
+    (code,) = snippets("docs/ladder.md")
+    exec(compile(code, "docs/ladder.md", "exec"), {})
+    assert capsys.readouterr().out == "100 2900 0 None\n"  # 50 steps, twice; 52 states of 50, 100 times 3 outputs
 
 
 @pytest.mark.slow

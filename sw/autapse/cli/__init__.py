@@ -25,6 +25,7 @@ from autapse.cli import (
     theory,
     train,
     upload,
+    verify,
     virtual,
 )
 from autapse.cli._command import EXIT_CODES, run, well_mannered
@@ -45,7 +46,7 @@ for command in (
     train.train,
     gallery.gallery,
     simulate.run,
-    simulate.verify,
+    verify.verify,
     simulate.export,
     board.boards,
     board.build,

@@ -1,0 +1,250 @@
+"""The command verify: circuit, netlist, bitstream or board against the integer model."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autapse.cli._common import Json, emit, err, facts, read_array, read_lanes, read_quantized, working
+from autapse.cli.simulate import Seed
+from autapse.errors import AutapseError
+from autapse.network import check_inputs
+
+if TYPE_CHECKING:
+    from autapse_boards import MemoryCheck
+    from autapse_sim import Verification
+
+_LANES = "8"  # of a core without a board
+
+
+class VerifyLevel(StrEnum):
+    """What is compared with the integer model."""
+
+    RTL = "rtl"
+    GATES = "gates"
+    BITSTREAM = "bitstream"
+
+
+class Family(StrEnum):
+    """Whose cells the gates are."""
+
+    ICE40 = "ice40"
+    ECP5 = "ecp5"
+
+
+def verify(
+    source: Annotated[
+        Path, typer.Argument(metavar="Q.npz|DIR", help="A quantised network, or a build folder.", show_default=False)
+    ],
+    level: Annotated[
+        VerifyLevel, typer.Option(help="What is compared with the integer model; a bitstream is that of a build.")
+    ] = VerifyLevel.RTL,
+    port: Annotated[str | None, typer.Option(metavar="P", help="Compare a board instead, on this serial port.")] = None,
+    baud: Annotated[int, typer.Option(help="Bits per second of the port.", min=1)] = 1_000_000,
+    board: Annotated[str | None, typer.Option(help="Build the network for this board first.", metavar="B")] = None,
+    steps: Annotated[int, typer.Option(help="Steps of random inputs.", min=1)] = 200,
+    inputs: Annotated[
+        Path | None, typer.Option(metavar="X.npy", help="Your own inputs (batch, time, inputs) instead.")
+    ] = None,
+    lanes: Annotated[
+        str | None, typer.Option(help="Lanes of a network's core, as for build; 8 without a board.", metavar="8|8x2")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            help="Lanes: generic, mac8x8, mac16, mac16sum (iCE40 UltraPlus), booth (iCE40), mult18 (ECP5).",
+            metavar="FORM",
+        ),
+    ] = None,
+    family: Annotated[
+        Family | None, typer.Option(help="Whose cells generic lanes become at level gates; ice40 unless given.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare the circuit with the integer model: every state element at every step, and every output, exactly.
+
+    Of a network, the core is simulated, as RTL or as the vendor cells that yosys makes of it, with inputs waiting and
+    again with random pauses on both sides. Of a build, the netlist that was placed, or what the bitstream is decompiled
+    to, is simulated between its pins, and talked to over its serial line, as is the board on a port. The memories of
+    every bitstream are compared bit for bit with the network.
+
+    Example: autapse verify q.npz --steps 500 --lanes 16
+
+    Example: autapse verify q.npz --board ice40_hx8k_b_evn --level bitstream
+
+    Example: autapse verify build --port /dev/ttyUSB1
+    """
+    _check_options(source, level, port, board, {"lanes": lanes, "form": form, "family": family, "inputs": inputs})
+    with working("verifying", as_json) as say, tempfile.TemporaryDirectory(prefix="autapse-verify-") as name:
+        if port is not None:
+            _check_port(source, port, baud, steps, seed, say, as_json)
+            return
+        if board is not None:
+            from autapse_boards import build
+
+            build(read_quantized(source), board, folder := Path(name) / "build", lanes=lanes, form=form, progress=say)
+        else:
+            folder = source
+        if folder.is_dir():
+            _check_build(folder, level, steps, seed, say, as_json)
+        else:
+            _check_core(source, level, lanes or _LANES, form or "generic", family, steps, inputs, seed, say, as_json)
+
+
+def _check_options(
+    source: Path, level: VerifyLevel, port: str | None, board: str | None, of_core: Mapping[str, Any]
+) -> None:
+    """Refuse options that the source has settled already, or that need another source."""
+    given = [name for name, value in of_core.items() if value is not None]
+    if port is not None and (board is not None or given):
+        raise ValueError(f"--{'board' if board else given[0]} is of a design to simulate, and --port names a board")
+    if source.is_dir() and (board is not None or given):
+        raise ValueError(f"{source}: a build has its own {'board' if board else given[0]}; leave the option out")
+    if not source.is_dir() and board is None and port is None and level is VerifyLevel.BITSTREAM:
+        raise ValueError(f"{source}: a bitstream is verified of a build folder, or with --board")
+    if board is not None and (family := set(given) & {"family", "inputs"}):
+        raise ValueError(f"--{min(family)} is for a core alone, without --board")
+
+
+def _check_port(source: Path, port: str, baud: int, steps: int, seed: int, say: Any, as_json: bool) -> None:
+    """A board, real or virtual, over its serial line."""
+    from autapse.link import Device, SerialTransport, check_device
+
+    q = read_quantized(source / "q.npz" if source.is_dir() else source)
+    transport = SerialTransport(port, baud)
+    if transport.latency_hint:
+        err.print(f"[yellow]warning:[/] {transport.latency_hint}", soft_wrap=True)
+    with Device(transport) as device:
+        result = check_device(device, q, steps=steps, seed=seed, progress=say)
+    first = None if result.first is None else {**asdict(result.first), "bit": result.first.bit}
+    data = {**asdict(result), "first": first, "port": port, "ok": result.mismatches == 0}
+    rows = {"port": port, **_counted(result.steps, result.states, result.outputs, result.mismatches, result.seconds)}
+    if result.first is not None:
+        rows["first difference"] = str(result.first)
+    emit(as_json, data, lambda: facts(rows))
+    if result.mismatches:
+        raise AutapseError(f"the board and the integer model differ in {result.mismatches} values")
+
+
+def _check_build(folder: Path, level: VerifyLevel, steps: int, seed: int, say: Any, as_json: bool) -> None:
+    """A build; the memories of its bitstream too, and they alone where the rest cannot be decompiled."""
+    from autapse_boards import check_memories
+    from autapse_sim import NotDecompilableError, verify_build
+
+    memories, obstacle, result = None, None, None
+    if level is VerifyLevel.BITSTREAM:
+        memories = check_memories(folder, progress=say)
+    try:
+        result = verify_build(folder, level.value, steps=steps, seed=seed, progress=say)
+    except NotDecompilableError as error:
+        obstacle = str(error)
+    rows: dict[str, Any] = {"level": f"{level.value} of {folder.name}"}
+    if memories is not None:
+        rows |= _of_memories(memories)
+    if obstacle is not None:
+        rows["not checked"] = f"the logic in the bitstream: {obstacle}; level gates checks the netlist that was placed"
+    if result is not None:
+        rows |= _of(result)
+    data = {
+        "level": level.value,
+        **(asdict(result) if result is not None else {}),
+        "memories": None if memories is None else asdict(memories),
+        "not_decompiled": obstacle,
+        "ok": (result is None or result.ok) and (memories is None or memories.ok),
+    }
+    emit(as_json, data, lambda: facts(rows))
+    if memories is not None and memories.mismatches:
+        raise AutapseError(f"the bitstream's memories and the network differ in {memories.mismatches} bits")
+    _require(result)
+
+
+def _check_core(
+    source: Path,
+    level: VerifyLevel,
+    lanes: str,
+    form: str,
+    family: Family | None,
+    steps: int,
+    inputs: Path | None,
+    seed: int,
+    say: Any,
+    as_json: bool,
+) -> None:
+    """The core of a network, without a board around it."""
+    from autapse_hw.schedule import Schedule
+    from autapse_sim import verify as verify_network
+
+    q = read_quantized(source)
+    tiling = read_lanes(lanes, q)
+    sequences = None
+    if inputs is not None:
+        x, _ = check_inputs(read_array(inputs, "inputs"), q.inputs)
+        sequences = list(q.quantize_inputs(x)[0])
+    result = verify_network(
+        q,
+        lanes=tiling,
+        form=form,
+        steps=steps,
+        inputs=sequences,
+        seed=seed,
+        level=level.value,
+        family=family.value if family else None,
+        progress=say,
+    )
+    efficiency = Schedule.of(q, tiling, form).lane_efficiency
+    data = {
+        **asdict(result),
+        "lane_efficiency": efficiency,
+        "lanes": str(tiling),
+        "form": form,
+        "comparisons": result.comparisons,
+        "ok": result.ok,
+    }
+    rows = {
+        "level": f"{level.value} ({', '.join(filter(None, (result.family, f'{tiling} lanes', form)))})",
+        **_of(result),
+        "lane efficiency": f"{efficiency:.3f} (useful products / lanes / cycles)",
+    }
+    emit(as_json, data, lambda: facts(rows))
+    _require(result)
+
+
+def _of(result: Verification) -> dict[str, Any]:
+    """A verification as rows of a table."""
+    rows = _counted(result.steps, result.states, result.outputs, result.mismatches, result.seconds)
+    if result.sums:
+        rows["comparisons"] += f"; {result.sums:,} origins of states (step, unit, pre-activation, saturation)"
+    if result.cycles_per_step is not None:
+        rows["cycles per step"] = result.cycles_per_step
+    return rows | {f"mismatch {k + 1}": line for k, line in enumerate(result.first)}
+
+
+def _counted(steps: int, states: int, outputs: int, mismatches: int, seconds: float) -> dict[str, Any]:
+    return {
+        "steps": f"{steps:,}",
+        "comparisons": f"{states:,} state elements, {outputs:,} outputs",
+        "mismatches": f"{mismatches:,}",
+        "time": f"{seconds:.1f} s",
+    }
+
+
+def _of_memories(memories: MemoryCheck) -> dict[str, Any]:
+    """A comparison of memories as rows of a table."""
+    bits = ", ".join(f"{count:,} of {kind}" for kind, count in sorted(memories.bits.items()))
+    rows = {
+        "memories": f"{memories.blocks} block RAMs, {sum(memories.bits.values()):,} bits compared: {bits}",
+        "bits that differ": f"{memories.mismatches:,}",
+    }
+    return rows | {f"difference {k + 1}": line for k, line in enumerate(memories.first)}
+
+
+def _require(result: Verification | None) -> None:
+    if result is not None and not result.ok:
+        raise AutapseError(f"the circuit and the integer model differ in {result.mismatches} values")
