@@ -162,9 +162,7 @@ def netlist_of(folder, *types):
 
 def test_what_cannot_be_decompiled_is_told(tmp_path):
     check_decompilable("iCE40UP5K-SG48", netlist_of(tmp_path, "SB_LUT4", "SB_RAM40_4K"))
-    with pytest.raises(
-        NotDecompilableError, match="some; lanes of form booth need none"
-    ):
+    with pytest.raises(NotDecompilableError, match="some; lanes of form booth need none"):
         check_decompilable("iCE40UP5K-SG48", netlist_of(tmp_path, "SB_LUT4", "SB_MAC16"))
     with pytest.raises(NotDecompilableError, match="no decompiler for the bitstreams of the LFE5U-25F-6BG381"):
         check_decompilable("LFE5U-25F-6BG381", netlist_of(tmp_path, "LUT4"))
