@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -17,6 +17,8 @@ from autapse.errors import AutapseError
 from autapse.network import check_inputs
 
 if TYPE_CHECKING:
+    from autapse.link import DeviceCheck
+    from autapse.quantized import QuantizedNetwork
     from autapse_boards import MemoryCheck
     from autapse_sim import Verification
 
@@ -83,19 +85,30 @@ def verify(
     """
     _check_options(source, level, port, board, {"lanes": lanes, "form": form, "family": family, "inputs": inputs})
     with working("verifying", as_json) as say, tempfile.TemporaryDirectory(prefix="autapse-verify-") as name:
-        if port is not None:
-            _check_port(source, port, baud, steps, seed, say, as_json)
-            return
+        asked: dict[str, Any] = {"steps": steps, "seed": seed, "progress": say}
         if board is not None:
             from autapse_boards import build
 
             build(read_quantized(source), board, folder := Path(name) / "build", lanes=lanes, form=form, progress=say)
+            found = _of_build(folder, level, asked)
+        elif port is not None:
+            found = _of_port(source, port, baud, asked)
+        elif source.is_dir():
+            found = _of_build(source, level, asked)
         else:
-            folder = source
-        if folder.is_dir():
-            _check_build(folder, level, steps, seed, say, as_json)
-        else:
-            _check_core(source, level, lanes or _LANES, form or "generic", family, steps, inputs, seed, say, as_json)
+            asked |= {"level": level.value, "family": family.value if family else None}
+            found = _of_core(read_quantized(source), lanes or _LANES, form or "generic", inputs, asked)
+    emit(as_json, {**found.data, "ok": found.problem is None}, lambda: facts(found.rows))
+    if found.problem is not None:
+        raise AutapseError(found.problem)
+
+
+class _Found(NamedTuple):
+    """What a comparison found: for machines, for a reader, and what is wrong, if anything is."""
+
+    data: dict[str, Any]
+    rows: dict[str, Any]
+    problem: str | None
 
 
 def _check_options(
@@ -113,7 +126,7 @@ def _check_options(
         raise ValueError(f"--{min(family)} is for a core alone, without --board")
 
 
-def _check_port(source: Path, port: str, baud: int, steps: int, seed: int, say: Any, as_json: bool) -> None:
+def _of_port(source: Path, port: str, baud: int, asked: Mapping[str, Any]) -> _Found:
     """A board, real or virtual, over its serial line."""
     from autapse.link import Device, SerialTransport, check_device
 
@@ -122,98 +135,64 @@ def _check_port(source: Path, port: str, baud: int, steps: int, seed: int, say: 
     if transport.latency_hint:
         err.print(f"[yellow]warning:[/] {transport.latency_hint}", soft_wrap=True)
     with Device(transport) as device:
-        result = check_device(device, q, steps=steps, seed=seed, progress=say)
+        result = check_device(device, q, **asked)
     first = None if result.first is None else {**asdict(result.first), "bit": result.first.bit}
-    data = {**asdict(result), "first": first, "port": port, "ok": result.mismatches == 0}
     rows = {"port": port, **_counted(result.steps, result.states, result.outputs, result.mismatches, result.seconds)}
     if result.first is not None:
         rows["first difference"] = str(result.first)
-    emit(as_json, data, lambda: facts(rows))
-    if result.mismatches:
-        raise AutapseError(f"the board and the integer model differ in {result.mismatches} values")
+    return _Found({**asdict(result), "first": first, "port": port}, rows, _problem("board", result))
 
 
-def _check_build(folder: Path, level: VerifyLevel, steps: int, seed: int, say: Any, as_json: bool) -> None:
+def _of_build(folder: Path, level: VerifyLevel, asked: Mapping[str, Any]) -> _Found:
     """A build; the memories of its bitstream too, and they alone where the rest cannot be decompiled."""
     from autapse_boards import check_memories
     from autapse_sim import NotDecompilableError, verify_build
 
-    memories, obstacle, result = None, None, None
-    if level is VerifyLevel.BITSTREAM:
-        memories = check_memories(folder, progress=say)
-    try:
-        result = verify_build(folder, level.value, steps=steps, seed=seed, progress=say)
-    except NotDecompilableError as error:
-        obstacle = str(error)
+    data: dict[str, Any] = {"level": level.value}
     rows: dict[str, Any] = {"level": f"{level.value} of {folder.name}"}
-    if memories is not None:
+    problem = None
+    if level is VerifyLevel.BITSTREAM:
+        memories = check_memories(folder, progress=asked["progress"])
+        data["memories"] = asdict(memories)
         rows |= _of_memories(memories)
-    if obstacle is not None:
-        rows["not checked"] = f"the logic in the bitstream: {obstacle}; level gates checks the netlist that was placed"
-    if result is not None:
-        rows |= _of(result)
-    data = {
-        "level": level.value,
-        **(asdict(result) if result is not None else {}),
-        "memories": None if memories is None else asdict(memories),
-        "not_decompiled": obstacle,
-        "ok": (result is None or result.ok) and (memories is None or memories.ok),
-    }
-    emit(as_json, data, lambda: facts(rows))
-    if memories is not None and memories.mismatches:
-        raise AutapseError(f"the bitstream's memories and the network differ in {memories.mismatches} bits")
-    _require(result)
+        if memories.mismatches:
+            problem = f"the bitstream's memories and the network differ in {memories.mismatches} bits"
+        elif not memories.ok:
+            problem = "the bitstream's block RAMs hold no weights, so that these were not compared"
+    try:
+        result = verify_build(folder, level.value, **asked)
+    except NotDecompilableError as error:
+        data["not_decompiled"] = str(error)
+        rows["not checked"] = f"the logic in the bitstream: {error}; level gates checks the netlist that was placed"
+        return _Found(data, rows, problem)
+    return _Found(data | asdict(result), rows | _of(result), problem or _problem("circuit", result))
 
 
-def _check_core(
-    source: Path,
-    level: VerifyLevel,
-    lanes: str,
-    form: str,
-    family: Family | None,
-    steps: int,
-    inputs: Path | None,
-    seed: int,
-    say: Any,
-    as_json: bool,
-) -> None:
+def _of_core(q: QuantizedNetwork, lanes: str, form: str, inputs: Path | None, asked: Mapping[str, Any]) -> _Found:
     """The core of a network, without a board around it."""
     from autapse_hw.schedule import Schedule
     from autapse_sim import verify as verify_network
 
-    q = read_quantized(source)
     tiling = read_lanes(lanes, q)
     sequences = None
     if inputs is not None:
         x, _ = check_inputs(read_array(inputs, "inputs"), q.inputs)
         sequences = list(q.quantize_inputs(x)[0])
-    result = verify_network(
-        q,
-        lanes=tiling,
-        form=form,
-        steps=steps,
-        inputs=sequences,
-        seed=seed,
-        level=level.value,
-        family=family.value if family else None,
-        progress=say,
-    )
+    result = verify_network(q, lanes=tiling, form=form, inputs=sequences, **asked)
     efficiency = Schedule.of(q, tiling, form).lane_efficiency
-    data = {
-        **asdict(result),
-        "lane_efficiency": efficiency,
-        "lanes": str(tiling),
-        "form": form,
-        "comparisons": result.comparisons,
-        "ok": result.ok,
-    }
+    figures = {"lane_efficiency": efficiency, "lanes": str(tiling), "form": form, "comparisons": result.comparisons}
     rows = {
-        "level": f"{level.value} ({', '.join(filter(None, (result.family, f'{tiling} lanes', form)))})",
+        "level": f"{result.level} ({', '.join(filter(None, (result.family, f'{tiling} lanes', form)))})",
         **_of(result),
         "lane efficiency": f"{efficiency:.3f} (useful products / lanes / cycles)",
     }
-    emit(as_json, data, lambda: facts(rows))
-    _require(result)
+    return _Found(asdict(result) | figures, rows, _problem("circuit", result))
+
+
+def _problem(what: str, result: Verification | DeviceCheck) -> str | None:
+    if result.mismatches:
+        return f"the {what} and the integer model differ in {result.mismatches} values"
+    return None if result.outputs else "nothing was compared"
 
 
 def _of(result: Verification) -> dict[str, Any]:
@@ -243,8 +222,3 @@ def _of_memories(memories: MemoryCheck) -> dict[str, Any]:
         "bits that differ": f"{memories.mismatches:,}",
     }
     return rows | {f"difference {k + 1}": line for k, line in enumerate(memories.first)}
-
-
-def _require(result: Verification | None) -> None:
-    if result is not None and not result.ok:
-        raise AutapseError(f"the circuit and the integer model differ in {result.mismatches} values")
