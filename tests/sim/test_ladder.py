@@ -5,11 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from autapse.cli import app
 from autapse.errors import MissingToolError
 from autapse.network import Network
 from autapse.quantize import quantize
-from autapse_boards import build, check_memories
+from autapse_boards import MemoryCheck, build, check_memories
 from autapse_boards.tools import find, run
 from autapse_sim import NotDecompilableError, verify_build
 from autapse_sim.decompile import check_decompilable, decompiled_source
@@ -146,6 +148,30 @@ def pack(folder, board):
         run(find("ecppack"), ("--compress", "--input", "top.config", "--bit", "top.bit"), folder, "pack.log")
     else:
         run(find("icepack"), ("top.asc", "top.bin"), folder, "pack.log")
+
+
+@pytest.mark.parametrize("mismatches", [0, 3])
+def test_command_says_what_was_compared_and_what_was_not(tmp_path, monkeypatch, mismatches):
+    def refuse(*_, **__):
+        raise NotDecompilableError("there is no decompiler for the bitstreams of the LFE5U-25F-6BG381")
+
+    first = ("system.core.engine.weights.block_0_0: row 0 is 0x1, the network has 0x6",) if mismatches else ()
+    memories = MemoryCheck(7, {"weights": 18432, "others": 73728}, mismatches, first)
+    monkeypatch.setattr("autapse_boards.check_memories", lambda *_, **__: memories)
+    monkeypatch.setattr("autapse_sim.verify_build", refuse)
+    arguments = ["verify", str(tmp_path), "--level", "bitstream"]
+    done = CliRunner().invoke(app, arguments)
+    said = " ".join(done.stdout.split())
+    assert "7 block RAMs, 92,160 bits compared: 73,728 of others, 18,432 of weights" in said
+    assert "not checked the logic in the bitstream: there is no decompiler for the bitstreams of the LFE5U" in said
+    assert f"bits that differ {mismatches}" in said
+    assert (first == ()) or first[0] in said
+    assert done.exit_code == (1 if mismatches else 0)
+    if mismatches:
+        assert "the bitstream's memories and the network differ in 3 bits" in str(done.exception)
+    data = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert (data["ok"], data["memories"]["mismatches"]) == (not mismatches, mismatches)
+    assert "no decompiler" in data["not_decompiled"]
 
 
 def test_missing_decompiler_is_named(tmp_path, monkeypatch):
