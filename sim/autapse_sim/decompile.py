@@ -17,7 +17,7 @@ from autapse_sim.verilog import find_tool, run_tool, run_yosys
 
 # What icebox_vlog leaves out, without a word.
 _LEFT_OUT = ("SB_MAC16", "SB_SPRAM256KA", "SB_HFOSC", "SB_LFOSC", "SB_I2C", "SB_SPI")
-_DEVICE = re.compile(r"iCE40\w+-(\w+)")
+_DEVICE = re.compile(r"iCE40(\w+)-(\w+)")
 _SCRIPT = "read_verilog decompiled.v; proc; opt_expr; opt_clean; write_json decompiled.json"
 
 
@@ -63,7 +63,8 @@ def decompiled_source(folder: Path, bitstream: Path, constraints: Path, device: 
     shutil.copy(bitstream, folder / "top.bin")
     shutil.copy(constraints, folder / "top.pcf")
     run_tool(folder, [unpack, "top.bin", "top.asc"], f"{bitstream} is not unpacked")
-    options = ["-s", "-n", "top", "-d", match[1].lower(), "-p", "top.pcf"]
+    package = match[2].lower() + (":4k" if match[1].endswith("4K") else "")  # a 4K is an 8K with packages of its own
+    options = ["-s", "-n", "top", "-d", package, "-p", "top.pcf"]
     text = run_tool(folder, [vlog, *options, "top.asc"], f"{bitstream} is not decompiled")
     (folder / "decompiled.v").write_text(text, encoding="utf-8")
     run_yosys(folder, "decompiled.log", _SCRIPT, f"yosys does not read what {bitstream} was decompiled to")
