@@ -18,7 +18,11 @@ from autapse_sim.verilog import run_yosys
 
 # By type: the port with the clock that a loop makes; and of a pad its pin, what comes from there, and what goes there.
 _PLLS = {"SB_PLL40_PAD": "PLLOUTGLOBAL", "SB_PLL40_CORE": "PLLOUTGLOBAL", "EHXPLLL": "CLKOP"}
-_PADS = {"SB_IO": ("PACKAGE_PIN", "D_IN_0", "D_OUT_0"), "TRELLIS_IO": ("B", "O", "I")}
+_PADS = {
+    "SB_IO": ("PACKAGE_PIN", "D_IN_0", "D_OUT_0"),
+    "SB_GB_IO": ("PACKAGE_PIN", "GLOBAL_BUFFER_OUTPUT", "D_OUT_0"),
+    "TRELLIS_IO": ("B", "O", "I"),
+}
 # In the constraints of an ECP5: a button that is high when it is pressed.
 _HIGH = re.compile(r'IOBUF PORT "(\S+)".*\bPULLMODE=DOWN\b')
 # They only say where cells come from.

@@ -29,7 +29,7 @@ def module(*, pll):
         nets = {"PACKAGEPIN": [5], "PLLOUTGLOBAL": [CLOCK], "LOCK": [LOCK], "RESETB": ["1"]}
         cells["pll"] = {"type": "SB_PLL40_PAD", "connections": nets}
     else:
-        cells["clock"] = pad("clk12_0__io", D_IN_0=CLOCK)
+        cells["clock"] = pad("clk12_0__io", GLOBAL_BUFFER_OUTPUT=CLOCK) | {"type": "SB_GB_IO"}
     ports = {name: {"direction": "inout", "bits": [bit]} for name, bit in PINS.items()}
     return {"ports": ports, "cells": cells, "netnames": {"all": {"bits": [*range(2, 16), "0"]}}}
 
