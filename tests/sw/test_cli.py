@@ -120,7 +120,7 @@ def keras_like(file, layers):
         (["verify", "q8.npz", "--port", "P", "--board", "B"], "--board is of a design to simulate"),
         (["verify", "q8.npz", "--board", "B", "--family", "ecp5"], "--family is for a core alone"),
         (["verify", "q8.npz", "--board", "B"], "no board 'B'; there are icebreaker"),
-        (["verify", ".", "--lanes", "4"], "a build has its own lanes; leave the option out"),
+        (["verify", ".", "--family", "ecp5"], "a build has its own family; leave the option out"),
         (["verify", "."], "no report.json in it, so not a build"),
         (["run", "q8.npz", "--inputs", "wide.npy", "-o", "z.npy"], "with 3 inputs; its shape is (4, 5)"),
         (["run", "q8.npz", "--inputs", "nan.npy", "-o", "z.npy"], "x must be finite; x[1, 2] is nan"),

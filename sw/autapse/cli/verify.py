@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from autapse.cli._common import Json, emit, err, facts, read_array, read_lanes, read_quantized, working
+from autapse.cli._evidence import Circuit
 from autapse.cli.simulate import Seed
 from autapse.errors import AutapseError
 from autapse.network import check_inputs
@@ -75,7 +76,8 @@ def verify(
     Of a network, the core is simulated, as RTL or as the vendor cells that yosys makes of it, with inputs waiting and
     again with random pauses on both sides. Of a build, the netlist that was placed, or what the bitstream is decompiled
     to, is simulated between its pins, and talked to over its serial line, as is the board on a port. The memories of
-    every bitstream are compared bit for bit with the network.
+    every bitstream are compared bit for bit with the network. What was found of a build is kept in its folder, for
+    'autapse report'.
 
     Example: autapse verify q.npz --steps 500 --lanes 16
 
@@ -118,6 +120,8 @@ def _check_options(
     given = [name for name, value in of_core.items() if value is not None]
     if port is not None and (board is not None or given):
         raise ValueError(f"--{'board' if board else given[0]} is of a design to simulate, and --port names a board")
+    if source.is_dir() and {"lanes", "form"} & set(given):
+        Circuit.of(source, of_core["lanes"], of_core["form"])  # refuses them
     if source.is_dir() and (board is not None or given):
         raise ValueError(f"{source}: a build has its own {'board' if board else given[0]}; leave the option out")
     if not source.is_dir() and board is None and port is None and level is VerifyLevel.BITSTREAM:
@@ -165,6 +169,7 @@ def _of_build(folder: Path, level: VerifyLevel, asked: Mapping[str, Any]) -> _Fo
         data["not_decompiled"] = str(error)
         rows["not checked"] = f"the logic in the bitstream: {error}; level gates checks the netlist that was placed"
         return _Found(data, rows, problem)
+    Circuit.of(folder).keep(result)
     return _Found(data | asdict(result), rows | _of(result), problem or _problem("circuit", result))
 
 
