@@ -86,7 +86,7 @@ def check_memories(
     if "memories" not in report.files:
         raise FileFormatError(f"{folder}: does not say where its memories are; build it anew")
     q = load_quantized(folder / report.files["network"])
-    flow = Flow(q, get_board(board or report.board), Tiling.of(report.tiling), report.lane_form, tell)
+    flow = Flow(q, get_board(board or report.board), Tiling.of(report.tiling), report.lane_form, tell, report.storage)
     family = flow.board.family
     with tempfile.TemporaryDirectory(prefix="autapse-unpack-") as name:
         work = Path(name)
