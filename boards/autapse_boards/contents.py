@@ -107,10 +107,29 @@ def places(routed: Path, family: str) -> dict[str, str]:
     return result
 
 
+def stored(text: str, family: str) -> dict[str, list[int]]:
+    """What the block RAMs of a routed or unpacked design hold: by their :func:`places`, and in :func:`rows`."""
+    keyword = _KEYWORD[family]
+    found: dict[str, list[int]] = {}
+    place: str | None = None
+    for line in text.splitlines():
+        if line.startswith("."):
+            place = line.removeprefix(keyword).strip() if line.startswith(f"{keyword} ") else None
+        elif place is not None and line.strip():
+            values = line.split()
+            found.setdefault(place, []).append(int("".join(values), 16))
+    return found
+
+
+def rows(contents: Contents, family: str) -> list[int]:
+    """The contents of a block RAM as the routed design has them, a number for each line."""
+    return [int(line.replace(" ", ""), 16) for line in _LINES[family](contents)]
+
+
 def exchange_routed(text: str, family: str, places: Mapping[str, str], old: Design, new: Design) -> str:
     """The routed design with the contents of `new`; FileFormatError if it does not hold those of `old`."""
     lines = text.split("\n")
-    keyword, form = (".ram_data", _ice40_lines) if family == "ice40" else (".bram_init", _ecp5_lines)
+    keyword, form = _KEYWORD[family], _LINES[family]
     starts = {line: number + 1 for number, line in enumerate(lines) if line.startswith(keyword)}
     for path, place in places.items():
         if path not in new.contents:
@@ -145,3 +164,8 @@ def _ecp5_lines(contents: Contents) -> list[str]:
     rows = [contents[f"INITVAL_{k:02X}"] >> 20 * row for k in range(64) for row in range(16)]
     values = [f"{row >> shift & 0x1FF:03x}" for row in rows for shift in (0, 9)]
     return [" ".join(values[k : k + 8]) for k in range(0, len(values), 8)]
+
+
+# How a routed design names the contents of a block RAM, and writes them.
+_KEYWORD = {"ice40": ".ram_data", "ecp5": ".bram_init"}
+_LINES = {"ice40": _ice40_lines, "ecp5": _ecp5_lines}

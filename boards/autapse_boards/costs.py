@@ -13,7 +13,7 @@ from autapse.protocol import COUNTERS_BYTES, IDENTITY_BYTES, SESSION_BYTES, Iden
 from autapse_boards.board import Board, Resources
 from autapse_hw.activation import table_in_logic
 from autapse_hw.arithmetic import multiply_latency
-from autapse_hw.lanes import LaneForm
+from autapse_hw.lanes import GENERIC, LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import layout
 from autapse_hw.schedule import Schedule
@@ -29,6 +29,7 @@ CLOCKS = {
     ("up5k", "mac16sum"): 58e6,
     ("up5k", "mac16"): 58e6,
     ("up5k", "generic"): 48e6,
+    ("up5k", "booth"): 56e6,
     ("hx8k", "booth"): 110e6,
     ("hx8k", "generic"): 90e6,
     ("ecp5", "mult18"): 125e6,
@@ -79,7 +80,7 @@ def dsps(shape: Shape, board: Board, lanes: int, form: LaneForm) -> int:
     """Multiplier blocks."""
     if form.lanes_per_block:
         return math.ceil(lanes / form.lanes_per_block)
-    if not board.resources.dsps:
+    if not board.resources.dsps or form is not GENERIC:
         return 0
     size = 16 if board.family == "ice40" else 18
     return lanes * math.ceil(shape.weight_bits / size) * math.ceil(shape.operand_bits / size)

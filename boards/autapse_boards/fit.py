@@ -228,7 +228,7 @@ def choose_form(shape: Shape, board: Board, form: str | None = None, cols: int =
         if cols > FORMS[form].columns:
             raise ValueError(f"lane form {form} takes {FORMS[form].columns} column of lanes, not {cols}")
         return FORMS[form]
-    # The last form of every board takes all that a quantised network can have.
+    # One form of every board, the generic one, takes all that a quantised network can have.
     forms = (FORMS[name] for name in board.forms)
     return next(f for f in forms if f.shortage(*lengths) is None and cols <= f.columns)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ class _Tools(NamedTuple):
     packer: str
     pack: tuple[str, ...]
     bitstream: str
+    unpacker: str
+    unpack: tuple[str, ...]
 
 
 _FAMILIES = {
@@ -45,6 +48,8 @@ _FAMILIES = {
         packer="icepack",
         pack=("top.asc", "top.bin"),
         bitstream="top.bin",
+        unpacker="iceunpack",
+        unpack=("top.bin", "unpacked.txt"),
     ),
     "ecp5": _Tools(
         constraints="top.lpf",
@@ -54,6 +59,8 @@ _FAMILIES = {
         packer="ecppack",
         pack=("--compress", "--input", "top.config", "--bit", "top.bit"),
         bitstream="top.bit",
+        unpacker="ecpunpack",
+        unpack=("--input", "top.bit", "--textcfg", "unpacked.txt"),
     ),
 }
 # nextpnr's default, router1, finds no end on an ECP5 with 153 lanes. With 26 lanes and two seeds it reached 165 and
@@ -150,6 +157,14 @@ class Flow:
         self.tell("pack the bitstream")
         self.seconds["pack"] += run(self.tools["pack"], self._names.pack, folder, "pack.log", self.tell)
         return self._names.bitstream
+
+
+def unpack(bitstream: Path, family: str, work: Path) -> str:
+    """What a bitstream says, as the text of the family's tools; `work` is a folder for intermediate files."""
+    names = _FAMILIES[family]
+    shutil.copy(bitstream, work / names.bitstream)
+    run(find(names.unpacker), names.unpack, work, "unpack.log")
+    return (work / "unpacked.txt").read_text()
 
 
 def synthesise(

@@ -49,7 +49,8 @@ class Part:
     nextpnr
         Options of nextpnr that name the device.
     forms
-        Forms of lanes that it has blocks for, from :data:`autapse_hw.lanes.FORMS`: the preferred first.
+        Forms of lanes that it can have, from :data:`autapse_hw.lanes.FORMS`: the preferred first, and among them one
+        that takes all words.
     speed
         Speed grade of ECP5, 6 to 8; ``u``, ``hx`` or ``lp`` of iCE40.
     """
@@ -115,7 +116,8 @@ def ice40(device: str, package: str) -> Part:
         ram_shapes=ICE40_RAM_SHAPES,
         synth=("-device", kind),
         nextpnr=(f"--{size.lower()}", "--package", package.lower()),
-        forms=("mac8x8", "mac16sum", "mac16", "generic") if resources.dsps else ("booth", "generic"),
+        # Booth lanes on a part with multipliers leave those alone: a bitstream without them can be decompiled.
+        forms=("mac8x8", "mac16sum", "mac16", "generic", "booth") if resources.dsps else ("booth", "generic"),
         speed=kind,
     )
 

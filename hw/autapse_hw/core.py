@@ -16,7 +16,11 @@ from autapse_hw.schedule import BROADCAST, Schedule, first_activation
 from autapse_hw.sequencer import Sequencer
 from autapse_hw.state import StateStore
 from autapse_hw.tiling import Tiling
+from autapse_hw.trace import STEP_BITS, Trace, unit_bits
 from autapse_hw.weights import Storage, check_storage, weight_memory, weight_words
+
+# What comes with a new state.
+_RETIRED = ("retire_value", "retire_step", "retire_unit", "retire_sum", "retire_saturated")
 
 
 def _members(q: QuantizedNetwork, s: Schedule, storage: Storage) -> dict[str, wiring.Member]:
@@ -33,6 +37,10 @@ def _members(q: QuantizedNetwork, s: Schedule, storage: Storage) -> dict[str, wi
         "retire": Out(drains),
         "retire_value": Out(drains * f.state.bits),
         **cells,
+        "retire_step": Out(drains * STEP_BITS),
+        "retire_unit": Out(drains * unit_bits(q)),
+        "retire_sum": Out(drains * f.acc_bits),
+        "retire_saturated": Out(drains),
     }
 
 
@@ -74,7 +82,10 @@ class Core(wiring.Component):
         A step or a readout is under way, loading or a dump is not finished, or outputs wait.
     retire : Out(drains), retire_value : Out(drains * state bits)
         New states are written. Drain ``a`` writes the units j with ``(O + j) % drains == a``, in order, step after
-        step. For test benches; costs nothing unconnected.
+        step. For monitors; costs nothing unconnected.
+    retire_step, retire_unit, retire_sum, retire_saturated : Out
+        In the same cycle, by drain: of which step and unit, from which pre-activation, and whether that saturated; as
+        `step`, `unit`, `sum` and `saturated` of :class:`~autapse_hw.trace.Trace`.
     cells : In(cell_port)
         To weights and biases, if they can be uploaded; while not busy, and with `clear` behind it: the biases of the
         first tile are read ahead.
@@ -91,6 +102,10 @@ class Core(wiring.Component):
     retire: Signal
     retire_value: Signal
     cells: CellInterface
+    retire_step: Signal
+    retire_unit: Signal
+    retire_sum: Signal
+    retire_saturated: Signal
 
     def __init__(
         self,
@@ -139,7 +154,7 @@ class Core(wiring.Component):
             engine.dump.eq(self.dump),
             self.busy.eq(engine.busy | clearing),
             self.retire.eq(engine.retire & ~clearing.replicate(len(self.retire))),
-            self.retire_value.eq(engine.retire_value),
+            *(getattr(self, name).eq(getattr(engine, name)) for name in _RETIRED),
         ]
         if self.storage != Storage.FIXED:
             wiring.connect(m, wiring.flipped(self.cells), engine.cells)
@@ -159,6 +174,10 @@ class _Engine(wiring.Component):
     retire: Signal
     retire_value: Signal
     cells: CellInterface
+    retire_step: Signal
+    retire_unit: Signal
+    retire_sum: Signal
+    retire_saturated: Signal
 
     def __init__(self, q: QuantizedNetwork, schedule: Schedule, form: LaneForm, storage: Storage) -> None:
         self.q, self.schedule, self.form, self.storage = q, schedule, form, storage
@@ -218,6 +237,7 @@ class _Engine(wiring.Component):
             outputs.z.eq(drain.z),
             outputs.z_valid.eq(drain.z_valid),
         ]
+        over = Signal(t.drains)
         for a in range(t.drains):
             m.submodules[f"activation_{a}"] = activation = ActivationUnit(
                 first_activation(q), drain.magnitude_bits, memory
@@ -225,6 +245,7 @@ class _Engine(wiring.Component):
             m.d.comb += [
                 activation.magnitude.eq(drain.magnitude.word_select(a, drain.magnitude_bits)),
                 activation.negative.eq(drain.negative[a]),
+                over[a].eq(activation.over),
                 store.y.word_select(a, q.driven.bits).eq(activation.y),
                 store.y_next[a].eq(delayed_flag(m, drain.h_valid[a], activation.latency - 1)),
             ]
@@ -238,6 +259,16 @@ class _Engine(wiring.Component):
             self.busy.eq(sequencer.busy | ~store.loaded | store.inputs_ready.any() | outputs.busy | store.dumping),
             self.retire.eq(store.retire),
             self.retire_value.eq(store.retire_value),
+        ]
+        m.submodules.trace = trace = Trace(q, s)
+        m.d.comb += [
+            trace.retire.eq(store.retire),
+            trace.sums.eq(drain.z),
+            trace.over.eq(over),
+            self.retire_step.eq(trace.step),
+            self.retire_unit.eq(trace.unit),
+            self.retire_sum.eq(trace.sum),
+            self.retire_saturated.eq(trace.saturated),
         ]
         return m
 

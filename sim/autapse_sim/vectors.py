@@ -7,18 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autapse.fixed import shift_round
 from autapse.quantized import QuantizedNetwork
-from autapse_hw.schedule import Schedule
+from autapse.reference import pre_activation
+from autapse_hw.schedule import Schedule, first_activation
 
 _STALLED = 40  # steps that are run with pauses
-
-
-def random_inputs(q: QuantizedNetwork, steps: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Input codes (steps, inputs): mostly uniform, with stretches of zeros and of both extremes."""
-    top = q.formats.x.max_code
-    x = rng.integers(-top, top, size=(steps, q.inputs), endpoint=True)
-    kind = rng.integers(0, 8, size=(steps, 1))
-    return np.where(kind == 0, 0, np.where(kind == 1, top * np.sign(x), x))
 
 
 def make_vectors(
@@ -50,6 +44,10 @@ def _expected(q: QuantizedNetwork, x: NDArray[np.int64], turns: int) -> dict[str
     for k in range(min(turns, len(x))):
         result = q.run_int(x[None, k::turns])
         h[k::turns], z[k::turns], last[k] = result.h[0], result.z[0], result.last[0]
+    before = np.concatenate([[q.h0] * turns, h])[: len(x)]
+    sums = pre_activation(q, before, x)
+    saturated = first_activation(q).saturated(shift_round(sums, q.pre_shift))
     following = len(x) % turns  # the one that would step next is read first
     state = np.array(last[following:] + last[:following])
-    return {"x": x.tolist(), "h": h.tolist(), "z": z.tolist(), "state": state.tolist()}
+    arrays = {"x": x, "h": h, "z": z, "state": state, "sums": sums, "saturated": saturated.astype(int)}
+    return {name: array.tolist() for name, array in arrays.items()}

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from autapse.errors import AutapseError, ToolFailedError
 from autapse.files import folder_beside
+from autapse.link import random_inputs
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.core import Core
 from autapse_hw.tiling import Tiling
 from autapse_sim.gates import family_of, gates_source
 from autapse_sim.simulator import bench_file, check_tools, run_bench
-from autapse_sim.vectors import make_vectors, random_inputs
+from autapse_sim.vectors import make_vectors
 from autapse_sim.verilog import design_source
 
 TOP = "autapse_core"
@@ -42,19 +43,23 @@ class Verification:
     Attributes
     ----------
     level
-        ``rtl`` or ``gates``.
+        ``rtl``, ``gates`` or ``bitstream``.
     family
-        Whose cells were simulated at level ``gates``, ``ice40`` or ``ecp5``; None at level ``rtl``.
+        Whose cells were simulated, ``ice40`` or ``ecp5``; None at level ``rtl``.
     steps
         Steps of the network that were run.
     states, outputs
         Comparisons of state elements and of outputs.
+    sums
+        Comparisons at the core's retire port: each of a new state's step, unit, pre-activation, and whether that
+        saturated. 0 where the port is not simulated.
     mismatches
         How many of them differed.
     first
         The first mismatches in words.
     cycles_per_step
-        As counted in the simulation, with inputs waiting; None if no two steps followed each other.
+        As counted in the simulation, with inputs waiting; None if no two steps followed each other, or over a serial
+        line, which is slower.
     seconds
         Duration, compilation included.
     """
@@ -63,6 +68,7 @@ class Verification:
     family: str | None
     steps: int
     states: int
+    sums: int
     outputs: int
     mismatches: int
     first: tuple[str, ...]
@@ -72,7 +78,7 @@ class Verification:
     @property
     def comparisons(self) -> int:
         """All comparisons."""
-        return self.states + self.outputs
+        return self.states + self.sums + self.outputs
 
     @property
     def ok(self) -> bool:

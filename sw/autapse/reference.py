@@ -64,11 +64,24 @@ def operand(q: QuantizedNetwork, state: IntArray) -> IntArray:
     return _clip(shift_round(state, q.formats.guard), q.formats.h) if q.leaky else state
 
 
+def pre_activation(q: QuantizedNetwork, state: IntArray, x: IntArray) -> IntArray:
+    """The exact sums (batch, units) of a step before they are rounded; kept state and inputs as of :func:`step`."""
+    return _update(q, state, x)[1]
+
+
 def step(q: QuantizedNetwork, state: IntArray, x: IntArray) -> tuple[IntArray, IntArray]:
     """One step: kept state (batch, units) and input codes (batch, inputs) to the new kept state and the readout."""
+    new, _ = _update(q, state, x)
+    z = q.b_out + (operand(q, new) << q.formats.h_shift) @ q.W_out.T
+    return new, z
+
+
+def _update(q: QuantizedNetwork, state: IntArray, x: IntArray) -> tuple[IntArray, IntArray]:
+    """The new kept state, and the sums from which it was made."""
     f = q.formats
     x = np.asarray(x, dtype=np.int64)  # a narrower type would wrap in the shift
     new = np.array(state)
+    sums = np.empty_like(new)
     for part in q.network.parts:  # a layer sees the new states of those before it
         a = q.b[part] + (operand(q, new) << f.h_shift) @ q.W[part].T + (x << f.x_shift) @ q.W_in[part].T
         y = shift_round(a, q.pre_shift)
@@ -76,9 +89,8 @@ def step(q: QuantizedNetwork, state: IntArray, x: IntArray) -> tuple[IntArray, I
             y = q.activation.evaluate(y)
         if f.leak is not None:
             y = _clip(shift_round(q.d[part] * new[:, part] + ((q.g[part] * y) << q.gain_shift), f.leak.frac), f.state)
-        new[:, part] = y
-    z = q.b_out + (operand(q, new) << f.h_shift) @ q.W_out.T
-    return new, z
+        new[:, part], sums[:, part] = y, a
+    return new, sums
 
 
 def run(

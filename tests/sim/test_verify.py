@@ -36,6 +36,7 @@ def test_verify_counts_everything():
     result = verify(q, lanes=4, steps=30)
     # 30 steps with waiting inputs, the same 30 with pauses, and the state read back after each of the two runs
     assert (result.steps, result.states, result.outputs) == (60, 60 * 6 + 2 * 6, 60 * 3)
+    assert result.sums == 60 * 6
     assert result.ok
     assert result.mismatches == 0
     assert result.cycles_per_step == autapse_hw.schedule.Schedule.of(q, 4).cycles_per_step

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from autapse.cli import app
 from autapse.errors import AutapseError, FileFormatError
 from autapse.link import Device, SerialTransport
 from autapse.network import Network
 from autapse.protocol import Command, encode_request
 from autapse.quantize import quantize
-from autapse_sim import VirtualBoard
+from autapse_sim import NotDecompilableError, VirtualBoard
 
 BAUD = 1_000_000
 
@@ -66,6 +68,20 @@ def test_clients_one_after_another(board, codes):
     with connect(board) as device:
         np.testing.assert_array_equal(device.run(codes[20:]), model.z[0, 20:])
         np.testing.assert_array_equal(device.read_state(), model.last[0])
+
+
+def test_command_verify_checks_a_port(board, tmp_path):
+    """All states and outputs of 30 steps, twice; and of another network nothing."""
+    board.q.save(tmp_path / "q.npz")
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "q.npz"), "--port", board.port, "--steps", "30", "--json"])
+    assert done.exit_code == 0, done.output
+    data = json.loads(done.stdout)
+    assert (data["states"], data["outputs"]) == ((30 + 2) * board.q.units, 60)
+    assert (data["mismatches"], data["first"], data["ok"]) == (0, None, True)
+    make_network(seed=2).save(tmp_path / "other.npz")
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "other.npz"), "--port", board.port])
+    assert isinstance(done.exception, AutapseError)
+    assert "the device holds network" in str(done.exception)
 
 
 def test_garbage_and_breaks_do_no_harm(board, codes):
@@ -189,23 +205,28 @@ def test_folder_that_is_no_build(tmp_path):
 def ecp5_build(tmp_path):
     make_network().save(tmp_path / "q.npz")
     report = {"device": "LFE5U-25F", "tiling": "2", "lane_form": "mult18", "clock_hz": 1e8, "baud": BAUD}
-    report["files"] = {"network": "q.npz", "netlist": "top.json"}
+    report["files"] = {"network": "q.npz", "netlist": "top.json", "constraints": "top.lpf", "bitstream": "top.bit"}
     (tmp_path / "report.json").write_text(json.dumps(report))
     return tmp_path
 
 
-def test_gates_of_ecp5_are_refused(ecp5_build):
-    with pytest.raises(AutapseError, match="built for LFE5U-25F; gates are simulated for iCE40 only"):
-        VirtualBoard.from_build(ecp5_build, "gates")
-    with pytest.raises(ValueError, match="a level is rtl or gates, not 'spice'"):
+def test_levels_of_a_build(ecp5_build):
+    with pytest.raises(NotDecompilableError, match="there is no decompiler for the bitstreams of the LFE5U-25F"):
+        VirtualBoard.from_build(ecp5_build, "bitstream")
+    with pytest.raises(ValueError, match="a level is rtl, gates or bitstream, not 'spice'"):
         VirtualBoard.from_build(ecp5_build, "spice")
+    report = json.loads((ecp5_build / "report.json").read_text())
+    del report["files"]["constraints"]
+    (ecp5_build / "report.json").write_text(json.dumps(report))
+    with pytest.raises(FileFormatError, match="its report names no constraints; build it anew"):
+        VirtualBoard.from_build(ecp5_build, "gates")
 
 
 def test_command_refuses_before_it_compiles(tmp_path):
     make_network().save(tmp_path / "q.npz")
     (tmp_path / "empty").mkdir()
     for arguments, message in (
-        (["q.npz", "--level", "gates"], "gates are simulated from a build folder"),
+        (["q.npz", "--level", "gates"], "level gates is simulated from a build folder"),
         (["empty"], "no report.json in it, so not a build"),
         (["q.npz", "--divisor", "3"], "divisor"),
     ):

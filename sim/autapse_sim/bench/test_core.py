@@ -23,8 +23,10 @@ VECTORS = json.loads((HERE / "vectors.json").read_text())
 PERIOD_NS = 10
 DRAINS = VECTORS["drains"]
 FIRST_DRAIN = VECTORS["outputs"] % DRAINS  # unit 0 leaves by it
+# What comes with a new state at the retire port, and whether it is a signed number.
+RETIRED = {"value": True, "step": False, "unit": False, "sum": True, "saturated": False}
 OUTPUTS = []  # what the core sent, sequence after sequence, back to back
-RESULT = {"steps": 0, "states": 0, "outputs": 0, "mismatches": 0, "first": [], "cycles_per_step": []}
+RESULT = {"steps": 0, "states": 0, "sums": 0, "outputs": 0, "mismatches": 0, "first": [], "cycles_per_step": []}
 
 
 class Bench:
@@ -104,14 +106,16 @@ class Bench:
 
     async def _record_states(self):
         dut = self.dut
+        signals = [getattr(dut, f"retire_{name}") for name in RETIRED]
+        shapes = [(len(signal) // DRAINS, signed) for signal, signed in zip(signals, RETIRED.values(), strict=True)]
         while True:
             if retired := int(dut.retire.value):
-                word = int(dut.retire_value.value)
-                bits = len(dut.retire_value) // DRAINS
+                words = [int(signal.value) for signal in signals]
                 for drain in range(DRAINS):
                     if retired >> drain & 1:
-                        code = word >> (drain * bits) & ((1 << bits) - 1)
-                        self.states[drain].append(code - (code >> (bits - 1) << bits))
+                        self.states[drain].append(
+                            [slice_of(word, drain, *shape) for word, shape in zip(words, shapes, strict=True)]
+                        )
                         if drain == FIRST_DRAIN:
                             self.times.append(get_sim_time("ns"))
                 await FallingEdge(dut.clk)
@@ -139,16 +143,30 @@ class Bench:
                 await FallingEdge(dut.clk)
 
 
+def slice_of(word, drain, bits, signed):
+    """The part of a word that belongs to a drain, as a number."""
+    code = word >> (drain * bits) & ((1 << bits) - 1)
+    return code - (code >> (bits - 1) << bits) if signed else code
+
+
 def units_of(drain):
     """The units whose states a drain writes, in order."""
     return range((drain - VECTORS["outputs"]) % DRAINS, VECTORS["units"], DRAINS)
 
 
-def compare_states(number, got, expected):
-    """Compare what each drain wrote."""
-    for drain, codes in enumerate(got):
-        if units := units_of(drain):
-            compare("states", number, codes, [[step[unit] for unit in units] for step in expected], units)
+def compare_states(number, got, sequence):
+    """Compare what each drain wrote, and what came with it: which step and unit it was of, and from which sum."""
+    for drain, retired in enumerate(got):
+        units = units_of(drain)
+        if not units:
+            continue
+        states = [[step[unit] for unit in units] for step in sequence["h"]]
+        compare("states", number, [value for value, *_ in retired], states, units)
+        origins = [
+            [[k, unit, sums[unit], saturated[unit]] for unit in units]
+            for k, (sums, saturated) in enumerate(zip(sequence["sums"], sequence["saturated"], strict=True))
+        ]
+        compare("sums", number, [origin for _, *origin in retired], origins, units)
 
 
 def compare(kind, number, got, expected, labels=None):
@@ -165,7 +183,17 @@ def compare(kind, number, got, expected, labels=None):
             if len(RESULT["first"]) < 10:
                 step, index = divmod(k, width)
                 index = labels[index] if labels else index
-                RESULT["first"].append(f"sequence {number}, step {step}, {kind}[{index}]: {a}, the model has {b}")
+                RESULT["first"].append(f"sequence {number}, step {step}, {kind}[{index}]: {difference(kind, a, b)}")
+
+
+def difference(kind, got, expected):
+    """Two values that differ, in words."""
+    if kind == "sums":
+        names = ("step", "unit", "pre-activation", "saturated")
+        which = next(k for k in range(len(names)) if got[k] != expected[k])
+        return f"{names[which]} {difference('', got[which], expected[which])}"
+    bit = ((got ^ expected) & -(got ^ expected)).bit_length() - 1
+    return f"{got}, the model has {expected}; bit {bit} is the lowest that differs"
 
 
 async def run_sequence(bench, number, sequence):
@@ -174,7 +202,7 @@ async def run_sequence(bench, number, sequence):
     await bench.send([code for step in sequence["x"] for code in step])
     await bench.idle()
     RESULT["steps"] += len(sequence["x"])
-    compare_states(number, bench.states, sequence["h"])
+    compare_states(number, bench.states, sequence)
     compare("outputs", number, bench.outputs, sequence["z"])
     state = sequence["state"]
     compare("states", number, await bench.read_state(len(state) * VECTORS["units"]), state)

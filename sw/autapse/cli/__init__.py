@@ -27,6 +27,7 @@ from autapse.cli import (
     theory,
     train,
     upload,
+    verify,
     virtual,
 )
 from autapse.cli._command import EXIT_CODES, run, well_mannered
@@ -48,7 +49,7 @@ for command in (
     train.train,
     gallery.gallery,
     simulate.run,
-    simulate.verify,
+    verify.verify,
     simulate.export,
     prove.prove,
     board.boards,

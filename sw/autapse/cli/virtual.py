@@ -28,13 +28,16 @@ class Level(StrEnum):
 
     RTL = "rtl"
     GATES = "gates"
+    BITSTREAM = "bitstream"
 
 
 def virtual(
     source: Annotated[
         Path, typer.Argument(metavar="DIR|Q.npz", help="A build folder, or a quantised network.", show_default=False)
     ],
-    level: Annotated[Level, typer.Option(help="The circuit, or the netlist that was placed (iCE40).")] = Level.RTL,
+    level: Annotated[
+        Level, typer.Option(help="The circuit, the netlist that was placed, or the bitstream, decompiled (iCE40).")
+    ] = Level.RTL,
     lanes: Lanes = "8",
     form: Annotated[str, typer.Option(help="Form of the lanes, for a network.", metavar="FORM")] = "generic",
     divisor: Annotated[int, typer.Option(help="Clock cycles per bit; fewer are faster.", min=4)] = 4,
@@ -56,8 +59,8 @@ def virtual(
     with working("virtual board", as_json) as say:
         if source.is_dir():
             board = VirtualBoard.from_build(source, level.value, divisor=divisor, progress=say)
-        elif level is Level.GATES:
-            raise ValueError(f"{source}: gates are simulated from a build folder; see 'autapse build'")
+        elif level is not Level.RTL:
+            raise ValueError(f"{source}: level {level.value} is simulated from a build folder; see 'autapse build'")
         else:
             q = read_quantized(source)
             storage = Storage.UPLOAD if upload else Storage.FIXED

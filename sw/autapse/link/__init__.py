@@ -7,6 +7,7 @@ A session is::
         z = device.run(x_codes)
 """
 
+from autapse.link.check import DeviceCheck, Difference, check_device, random_inputs
 from autapse.link.device import Device
 from autapse.link.emulator import EmulatedDevice, EmulatedTransport, ModelNetwork
 from autapse.link.errors import DeviceResetError, NoAnswerError, NotLoadedError, SessionTakenError, TransportError
@@ -14,7 +15,9 @@ from autapse.link.transport import SerialTransport, Transport
 
 __all__ = [
     "Device",
+    "DeviceCheck",
     "DeviceResetError",
+    "Difference",
     "EmulatedDevice",
     "EmulatedTransport",
     "ModelNetwork",
@@ -24,4 +27,6 @@ __all__ = [
     "SessionTakenError",
     "Transport",
     "TransportError",
+    "check_device",
+    "random_inputs",
 ]
