@@ -3,12 +3,12 @@
 from amaranth.hdl import Array, Const, Mux, Signal, Value, signed
 
 from autapse.quantized import QuantizedNetwork
+from autapse.weight_memory import bias, matrix
 from autapse_hw.arithmetic import delayed
 from autapse_hw.formal.bench import Bench, implies
 from autapse_hw.formal.networks import small
 from autapse_hw.formal.proof import Proof
 from autapse_hw.lanes.generic import GenericBank
-from autapse_hw.weights import bias, matrix
 
 
 def _lookup(values: list[int], index: Value) -> Value:
