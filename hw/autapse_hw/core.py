@@ -1,6 +1,6 @@
 """The core: a quantised network as a circuit with a stream of inputs and a stream of outputs."""
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -79,7 +79,8 @@ class Core(wiring.Component):
         Strobe, while not busy: give the kept states, unit after unit, of the sequence that steps next, then of the
         others in turn. A step whose inputs come meanwhile waits.
     busy : Out(1)
-        A step or a readout is under way, loading or a dump is not finished, or outputs wait.
+        A step or a readout is under way, also from the cycle on that follows its last input; loading or a dump is not
+        finished; or outputs wait.
     retire : Out(drains), retire_value : Out(drains * state bits)
         New states are written. Drain ``a`` writes the units j with ``(O + j) % drains == a``, in order, step after
         step. For monitors; costs nothing unconnected.
@@ -249,6 +250,7 @@ class _Engine(wiring.Component):
                 store.y.word_select(a, q.driven.bits).eq(activation.y),
                 store.y_next[a].eq(delayed_flag(m, drain.h_valid[a], activation.latency - 1)),
             ]
+        arriving = store.arriving | store.inputs_ready.any()
         wiring.connect(m, wiring.flipped(self.i), store.i)
         wiring.connect(m, wiring.flipped(self.initial), store.initial)
         wiring.connect(m, outputs.o, wiring.flipped(self.o))
@@ -256,7 +258,7 @@ class _Engine(wiring.Component):
         m.d.comb += [
             store.given.eq(self.given),
             store.dump.eq(self.dump),
-            self.busy.eq(sequencer.busy | ~store.loaded | store.inputs_ready.any() | outputs.busy | store.dumping),
+            self.busy.eq(sequencer.busy | outputs.busy | Cat(~store.loaded, arriving, store.dumping).any()),
             self.retire.eq(store.retire),
             self.retire_value.eq(store.retire_value),
         ]

@@ -36,6 +36,8 @@ class StateStore(wiring.Component):
     -------
     i : In stream of signed(x bits)
         Inputs, M to a step, the sequences in turn.
+    arriving : Out(1)
+        An input has been taken, and is not written yet.
     inputs_ready : Out(pages), inputs_done : In(pages)
         By page: the inputs of a step are complete; strobe: they may be overwritten.
     slot, page, layer : In, operands : Out(C * operand_bits)
@@ -56,6 +58,7 @@ class StateStore(wiring.Component):
     """
 
     i: stream.Interface
+    arriving: Signal
     inputs_ready: Signal
     inputs_done: Signal
     slot: Signal
@@ -84,6 +87,7 @@ class StateStore(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(signed(f.x.bits))),
+                "arriving": Out(1),
                 "inputs_ready": Out(pages),
                 "inputs_done": In(pages),
                 "slot": In(range(schedule.slots)),
@@ -239,6 +243,7 @@ class StateStore(wiring.Component):
             arrived.i.payload.eq(symmetric(self.i.payload)),
             arrived.i.valid.eq(self.i.valid),
             self.i.ready.eq(arrived.i.ready),
+            self.arriving.eq(arrived.o.valid),
         ]
         room, take, final = Signal(), Signal(), Signal(init=q.inputs == 1)
         count, page = Signal(range(max(q.inputs, 2))), Signal(range(self._pages))

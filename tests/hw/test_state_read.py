@@ -46,3 +46,30 @@ def test_inputs_wait_while_a_state_is_read(tiling: str, delay: int) -> None:
     simulator.run()
     assert state == q.h0.tolist()
     assert outputs == q.run_int(codes[None]).z[0, 0].tolist()
+
+
+@pytest.mark.parametrize("inputs", [1, 3])
+def test_busy_from_the_last_input_to_the_output(inputs: int) -> None:
+    """Without a gap between the input's register, its memory, and the step."""
+    rng = np.random.default_rng(inputs)
+    q = quantize(random_network(rng, 4, inputs=inputs))
+    core, codes = Core(q, 2), random_codes(q, 1, rng)
+    busy: list[int] = []
+
+    async def bench(ctx):
+        await ctx.tick().until(~core.busy)
+        ctx.set(core.i.valid, 1)
+        for code in codes[0].tolist():
+            ctx.set(core.i.payload, code)
+            await ctx.tick().until(core.i.ready)
+        ctx.set(core.i.valid, 0)
+        while not ctx.get(core.o.valid):
+            busy.append(ctx.get(core.busy))
+            await ctx.tick()
+
+    simulator = Simulator(core)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert len(busy) > 10
+    assert all(busy)
