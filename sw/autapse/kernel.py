@@ -77,8 +77,9 @@ class Kernel:
             wide = np.ascontiguousarray(kept.T, dtype=np.float64)
         drive = np.ascontiguousarray(x.transpose(1, 2, 0), dtype=self.dtype)
         readout_rows = slice(0, self.outputs)
-        readouts = np.empty((steps, self.outputs, batch), self.dtype)
-        sums = np.empty((len(self.weights), batch), self.dtype)
+        # Zeros, since some BLAS multiply what is in the result by 0, and memory that was never written may hold a NaN.
+        readouts = np.zeros((steps, self.outputs, batch), self.dtype)
+        sums = np.zeros((len(self.weights), batch), self.dtype)
         index = np.empty((self.units, batch), self.index)
         if wide is not None:
             self._multiplied(wide, new, index)

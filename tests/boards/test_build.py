@@ -80,8 +80,8 @@ def test_impossible_lanes(tmp_path, no_tools, options, message):
 @pytest.mark.parametrize(
     ("form", "message"),
     [
-        ("mac7", "lane form on icebreaker must be one of mac8x8, mac16sum, mac16, generic; not 'mac7'"),
-        ("mult18", "lane form on icebreaker must be one of mac8x8, mac16sum, mac16, generic; not 'mult18'"),
+        ("mac7", "lane form on icebreaker must be one of mac8x8, mac16sum, mac16, generic, booth; not 'mac7'"),
+        ("mult18", "lane form on icebreaker must be one of mac8x8, mac16sum, mac16, generic, booth; not 'mult18'"),
         ("mac8x8", "lane form mac8x8 takes weights of up to 8 bits, not 9"),
     ],
 )

@@ -18,7 +18,11 @@ from autapse.gallery import path
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = typer.main.get_command(app).commands
-AUTAPSE = (sys.executable, "-c", "from autapse.cli import main; main()")
+# The program, with Ctrl-C as a terminal has it: jobs in the background inherit that it is ignored.
+PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from autapse.cli import main; main()"
+)
+AUTAPSE = (sys.executable, "-c", PROGRAM)
 #: What a command line that only helps has no use for.
 HEAVY = {
     *("amaranth", "cocotb", "dask", "distributed", "h5py", "jax", "matplotlib", "numba", "onnx", "pyarrow", "scipy"),
@@ -27,13 +31,7 @@ HEAVY = {
 
 
 def start(*arguments, **options):
-    """Start the program, with Ctrl-C as a terminal has it: jobs in the background inherit that it is ignored."""
-    return subprocess.Popen(
-        [*AUTAPSE, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        **options,
-    )
+    return subprocess.Popen([*AUTAPSE, *map(str, arguments)], stdin=subprocess.DEVNULL, **options)
 
 
 def run(*arguments, **options):
