@@ -1,6 +1,7 @@
 // Drawing on canvases: what the page keeps of the past, lanes over time, the raster of the units, and the plane.
 
 const LANES = 6; // channels that are drawn
+const NEAR = 8; // steps; states further apart are points, since nothing is known of the way between them
 const LANE_HEIGHT = 46, AXIS_HEIGHT = 18, MARGIN = 34;
 
 // The last `size` updates, a column each.
@@ -191,11 +192,15 @@ export function drawPlane(canvas, history, axes) {
   }
   text(pen, "1", width - 6, height / 2 - 5, "right");
   text(pen, "2", width / 2 + 5, 14);
-  pen.strokeStyle = colour("output");
+  pen.strokeStyle = pen.fillStyle = colour("output");
   pen.lineWidth = 1.6;
   trail.slice(1).forEach((column, k) => {
-    if (column.begins) return;
     pen.globalAlpha = 0.08 + 0.92 * ((k + 1) / trail.length) ** 2;
+    if (column.begins || column.steps - trail[k].steps > NEAR) {
+      const [x, y] = place(column.at);
+      pen.fillRect(x - 1.5, y - 1.5, 3, 3);
+      return;
+    }
     pen.beginPath();
     pen.moveTo(...place(trail[k].at));
     pen.lineTo(...place(column.at));
