@@ -43,7 +43,7 @@ class Player(threading.Thread):
     Attributes
     ----------
     publish
-        Called in the board's thread with every message, a dict that JSON can hold; see docs/howto/live.md.
+        Called in the board's thread with every message, a dict that JSON can hold; see :mod:`autapse.live.messages`.
     failure
         What ended the thread, if it was not :meth:`stop`.
     """
