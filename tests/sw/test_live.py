@@ -71,6 +71,12 @@ def until(page, kind, check=lambda message: True):
     raise AssertionError(f"no such message: {kind}")
 
 
+def trial_inputs(number):
+    """Inputs of a trial of a player with seed 1, (time, inputs)."""
+    rng = np.random.default_rng(1)
+    return [find("flipflop").trials(1, rng).x[0] for _ in range(number + 1)][-1]
+
+
 def test_the_page_and_its_headers(client):
     page = client.get(f"/{TOKEN}/")
     assert page.status_code == 200
@@ -122,13 +128,23 @@ def test_outputs_and_states_are_the_integer_models(client, q):
         page.send_json({"do": "reset"})
         first = until(page, "moved", lambda m: m["begins"])
         rows = [first, *(until(page, "moved") for _ in range(20))]
-    task = find("flipflop")
-    rng = np.random.default_rng(1)
-    x = [task.trials(1, rng).x[0] for _ in range(2)][1][: len(rows)]
+    x = trial_inputs(1)[: len(rows)]
     assert np.allclose([row["x"][0] for row in rows], x, atol=1e-5)
     expected = q.run(x[None])
     assert np.allclose([row["z"][0] for row in rows], expected.z[0], atol=1e-5)
     assert np.allclose([row["h"] for row in rows], expected.h[0], atol=1e-5)
+
+
+def test_every_trial_begins_at_h0(client, q):
+    with watch(client) as page:
+        page.send_json({"do": "rate", "steps": 200})  # five steps an update, which are all shown
+        until(page, "mode", lambda m: m["rate"] == 200)
+        until(page, "moved", lambda m: not m["begins"])
+        for number in (1, 2):
+            first = until(page, "moved", lambda m: m["begins"])
+            assert len(first["x"]) == 5
+            assert np.allclose(first["x"], trial_inputs(number)[:5], atol=1e-5)
+            assert np.allclose(first["h"], q.run(trial_inputs(number)[None, :5]).h[0, -1], atol=1e-5)
 
 
 def test_inputs_by_hand(client):
@@ -213,13 +229,15 @@ def test_a_reset_board_goes_on_from_h0(q):
     emulated, device = device_of(q)
     with (
         device,
-        TestClient(create_app(Player(Board(device, q)), TOKEN), base_url=HOST) as client,
+        TestClient(create_app(Player(Board(device, q), seed=1), TOKEN), base_url=HOST) as client,
         watch(client) as page,
     ):
         until(page, "moved")
         emulated.reset()
         assert "reset" in until(page, "note")["text"]
-        assert until(page, "moved")["begins"]
+        first = until(page, "moved")
+        assert first["begins"]
+        assert np.allclose(first["x"], trial_inputs(1)[:1], atol=1e-5)
         assert until(page, "figures")["mismatches"] == 0
 
 
