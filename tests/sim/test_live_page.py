@@ -102,6 +102,7 @@ def test_readable(process, browser, width, scheme):
     """Nothing wider than the window, every canvas drawn, no word on the console."""
     view, said = opened(browser, process[1], width, scheme)
     until(view, lambda: view.evaluate("live.updates") > 40)
+    view.evaluate("document.querySelector('#task option').textContent = 'a task with a long name (trained on)'")
     assert view.evaluate("document.documentElement.scrollWidth") <= width
     ground = view.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground))) > 3 * 128) == (scheme == "light")

@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from autapse.analysis import stimulus
 from autapse.fixed import FloatArray
 from autapse.network import Network
+from autapse.tasks import Task
 
 _POINTS = 600
+_SAMPLE_TRIALS = 16  # of the float network
+_FIRST, _LAST = 25, 1600  # states from which axes are taken where no network is at hand
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,16 @@ class Axes:
         return cls(source, mean, axes, share, (some - mean) @ axes.T)
 
     @classmethod
-    def of_network(cls, net: Network, x: FloatArray, source: str) -> Axes:
-        """Of the states of a float network that runs on x, (batch, time, inputs)."""
+    def of_network(cls, net: Network, task: Task | None, limit: float) -> Axes:
+        """Of the states of a float network on some trials of a task, or on pulses of heights up to `limit`."""
+        if task is None:
+            x, what = stimulus(net.inputs, limit), "random pulses"
+        else:
+            x = task.trials(_SAMPLE_TRIALS, np.random.default_rng(0)).x
+            what = f"{_SAMPLE_TRIALS} trials of {task.name}"
         with np.errstate(over="ignore", invalid="ignore"):
             states = net.run(x).h.reshape(-1, net.units)
-        return cls.of(states[np.isfinite(states).all(axis=1)], source)
+        return cls.of(states[np.isfinite(states).all(axis=1)], f"the float network on {what}")
 
     def message(self) -> dict[str, Any]:
         """For the page, which projects the states that it keeps."""
@@ -68,3 +77,22 @@ class Axes:
             "share": self.share.tolist(),
             "points": np.round(self.points, 4).tolist(),
         }
+
+
+class SeenStates:
+    """Axes of the states that were seen: anew each time that there are twice as many, until there are enough."""
+
+    def __init__(self) -> None:
+        self._states: list[FloatArray] = []
+        self._axes: Axes | None = None
+
+    def add(self, h: FloatArray) -> Axes | None:
+        """One more state, (units,); the axes, if it is time for others."""
+        if len(self._states) == _LAST:
+            return None
+        self._states.append(h)
+        doublings, rest = divmod(len(self._states), _FIRST)
+        if rest or doublings.bit_count() != 1:
+            return None
+        self._axes = Axes.of(np.array(self._states), f"the first {len(self._states)} states", self._axes)
+        return self._axes

@@ -9,8 +9,7 @@ from collections import deque
 UPDATES_HZ = 40.0
 #: Steps a second that can be chosen; None is as many as the board does.
 RATES: tuple[int | None, ...] = (5, 10, 40, 200, 1000, None)
-_MOST = 4096  # steps of an update
-_BUSY = 0.8  # of an update's time, at full speed
+_LEAST, _MOST = 8, 4096  # steps of an update at full speed
 
 
 class Pace:
@@ -20,18 +19,26 @@ class Pace:
     ----------
     rate
         Steps a second; None for as many as the board does.
+
+    Attributes
+    ----------
+    period : float
+        Seconds from the beginning of an update to that of the next.
+    steps : int
+        Steps of an update.
     """
 
     def __init__(self, rate: int | None) -> None:
         self.rate = rate
-        self.period = 1.0 / (UPDATES_HZ if rate is None else min(rate, UPDATES_HZ))
-        self.steps = 8 if rate is None else max(1, round(rate / UPDATES_HZ))
+        # At full speed nothing is waited for: a virtual board that waits slows its clock down.
+        self.period = 0.0 if rate is None else 1.0 / min(rate, UPDATES_HZ)
+        self.steps = _LEAST if rate is None else max(1, round(rate / UPDATES_HZ))
 
     def took(self, steps: int, seconds: float) -> None:
         """At full speed, adapt to what an update has taken; one that was cut short by the end of a trial tells less."""
         if self.rate is None and steps == self.steps:
-            fitting = int(steps * _BUSY * self.period / max(seconds, 1e-6))
-            self.steps = min(max(fitting, steps // 2, 1), 2 * steps, _MOST)
+            fitting = int(steps / (UPDATES_HZ * max(seconds, 1e-6)))
+            self.steps = min(max(fitting, steps // 2, _LEAST), 2 * steps, _MOST)
 
 
 class Rate:

@@ -10,18 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from autapse.analysis import stimulus
-from autapse.fixed import FloatArray
 from autapse.link import DeviceResetError
-from autapse.live.axes import Axes
+from autapse.live.axes import Axes, SeenStates
 from autapse.live.board import Board, Moved
 from autapse.live.inputs import Hand, Trial, tasks_for
 from autapse.live.messages import figures, greeting, moved
 from autapse.live.pace import RATES, Pace, Rate
 
 _FIGURES_SECONDS = 0.25
-_SAMPLE_TRIALS = 16  # of the float network, for the axes
-_FIRST_AXES, _LAST_AXES = 25, 1600  # states from which axes are taken where no network is at hand
 
 #: What a page asks for: called in the board's thread.
 Order = Callable[["Player"], None]
@@ -31,7 +27,7 @@ class Player(threading.Thread):
     """Steps a board while somebody watches, and publishes what it does.
 
     It begins with the task that the network was trained on, or with inputs by hand. Orders are methods, given as
-    ``player.ask(Player.pause)``; they run in the board's thread.
+    ``player.ask(Player.pause)``, and run in the board's thread.
 
     Parameters
     ----------
@@ -67,7 +63,7 @@ class Player(threading.Thread):
         self._steps, self._fresh = 0, True
         self._step_rate, self._update_rate, self._told = Rate(), Rate(), 0.0
         self._axes: Axes | None = None
-        self._states = list[FloatArray]()
+        self._seen = SeenStates()
 
     def ask(self, order: Order) -> None:
         """Have an order carried out before the next update; from any thread."""
@@ -75,7 +71,8 @@ class Player(threading.Thread):
 
     def stop(self) -> None:
         """End the thread, and wait for it."""
-        self.ask(Player._stop_now)
+        self._stopping = True
+        self.ask(lambda player: None)  # wakes it
         if self.is_alive():
             self.join()
 
@@ -93,15 +90,12 @@ class Player(threading.Thread):
             self.failure = error
             self.publish({"is": "end", "reason": str(error)})
 
-    # What pages ask for.
-
     def join_in(self) -> None:
         """One more page watches: it is told where things are."""
         self._watching += 1
         self.publish(greeting(self.board, self.tasks))
         self._tell_mode()
-        if self._axes is not None:
-            self.publish(self._axes.message())
+        self._tell_axes()
         self._tell_figures()
 
     def leave(self) -> None:
@@ -122,9 +116,7 @@ class Player(threading.Thread):
 
     def step(self) -> None:
         """Pause, and do one step."""
-        self._running = False
-        self._still()
-        self._tell_mode()
+        self.pause()
         self._advance(1)
         self._tell_figures()
 
@@ -137,9 +129,9 @@ class Player(threading.Thread):
     def choose(self, name: str | None) -> None:
         """Feed a task, by name, or by hand, None; from h0."""
         self._task, self._trials, self._score = name, 0, {}
-        if self.board.q is not None and name is not None:
-            self._axes = self._network_axes(name)
-            self.publish(self._axes.message())
+        if name is not None:
+            self._set_axes()
+            self._tell_axes()
         self.reset()
 
     def put(self, channel: int, value: float) -> None:
@@ -162,19 +154,13 @@ class Player(threading.Thread):
         self._still()
         self._tell_mode()
 
-    def _stop_now(self) -> None:
-        self._stopping = True
-
-    # The thread.
-
     @property
     def _moving(self) -> bool:
         return self._running and self._watching > 0 and not self._stopping
 
     def _begin(self) -> None:
         self.board.reset()
-        if self.board.q is not None:
-            self._axes = self._network_axes(self._task)
+        self._set_axes()
 
     def _obey(self, due: float) -> None:
         """Carry out what was asked; wait for an order where there is nothing to do, until `due` if the board moves."""
@@ -233,26 +219,15 @@ class Player(threading.Thread):
         """Keep the outputs for the trial's score; without a network, take axes from the states that were seen."""
         if self._trial is not None:
             self._trial.keep(there.z)
-        if self.board.q is not None or len(self._states) >= _LAST_AXES:
-            return
-        self._states.append(there.h)
-        seen, ratio = len(self._states), len(self._states) / _FIRST_AXES
-        if seen >= _FIRST_AXES and np.log2(ratio) % 1 == 0:
-            self._axes = Axes.of(np.array(self._states), f"the first {seen} states", self._axes)
-            self.publish(self._axes.message())
+        if self.board.q is None and (axes := self._seen.add(there.h)) is not None:
+            self._axes = axes
+            self._tell_axes()
 
-    def _network_axes(self, name: str | None) -> Axes:
-        """Of the float network on some trials of a task, or on pulses."""
-        assert self.board.q is not None
-        net = self.board.q.network
-        if name is None:
-            x, what = stimulus(net.inputs, self.board.identity.input_format.max_value), "random pulses"
-        else:
-            x = self.tasks[name].trials(_SAMPLE_TRIALS, np.random.default_rng(0)).x
-            what = f"{_SAMPLE_TRIALS} trials of {name}"
-        return Axes.of_network(net, x, f"the float network on {what}")
-
-    # Words.
+    def _set_axes(self) -> None:
+        """Those of the network, if it is at hand, on what it is fed with."""
+        if self.board.q is not None:
+            task = None if self._task is None else self.tasks[self._task]
+            self._axes = Axes.of_network(self.board.q.network, task, self.board.identity.input_format.max_value)
 
     def _still(self) -> None:
         self._step_rate.clear()
@@ -261,6 +236,10 @@ class Player(threading.Thread):
     def _tell_mode(self) -> None:
         mode = {"task": self._task, "running": self._running, "rate": self._pace.rate, "rates": RATES}
         self.publish({"is": "mode", **mode, "values": self._hand.values.tolist(), "steps": self._steps})
+
+    def _tell_axes(self) -> None:
+        if self._axes is not None:
+            self.publish(self._axes.message())
 
     def _tell_figures(self) -> None:
         self._told = time.monotonic()
