@@ -79,7 +79,7 @@ def opened(browser, url, width=1280, scheme="light"):
     return view, said
 
 
-def until(view, check, seconds=15):
+def until(view, check, seconds=30):
     end = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < end, "waited in vain"
@@ -159,6 +159,8 @@ def test_with_the_keyboard_alone(process, browser):
         tab(f"[aria-label='{word} pulse on x2']")
         view.keyboard.press("Enter")
         until(view, lambda sign=sign: sign * view.evaluate("live.history.last.z[1]") > 0.8)
+        steps = view.evaluate("live.history.columns.at(-1).steps")  # the state settles before the next pulse
+        until(view, lambda steps=steps: view.evaluate("live.history.columns.at(-1).steps") > steps + 30)
     assert view.locator("#compared").inner_text().startswith("all ")
     assert said == []
     view.context.close()
