@@ -28,6 +28,7 @@ PURPOSES = {
     "train": "training: train",
     "sweep": "sweeps over words, lanes and boards: sweep",
     "report": "the page of a build: report, demo",
+    "live": "a board in the browser: live",
     "flash": "loading a board: flash; one that the board takes is enough",
 }
 _ANY_OF = frozenset({"flash"})

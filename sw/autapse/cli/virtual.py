@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +12,7 @@ import numpy as np
 import typer
 
 from autapse.cli._common import Json, Lanes, emit, facts, note, out, read_lanes, read_quantized, working
+from autapse.cli._stopping import until_stopped
 
 if TYPE_CHECKING:
     from autapse_sim.virtual import VirtualBoard
@@ -67,7 +65,7 @@ def virtual(
             board = VirtualBoard(
                 q, lanes=read_lanes(lanes, q), form=form, divisor=divisor, storage=storage, progress=say
             )
-        with suppress(_Stopped), _stoppable(), board:
+        with until_stopped(), board:
             if measure:
                 figures = _measure(board, say)
             else:
@@ -76,25 +74,6 @@ def virtual(
                 note("stopped")
     if measure:
         emit(as_json, figures, lambda: facts(figures))
-
-
-class _Stopped(BaseException):
-    """A signal came."""
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGINT and SIGTERM end the block; SIGINT also where a shell had it ignored, as for jobs in the background."""
-
-    def stop(*_: Any) -> None:
-        raise _Stopped
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tell(board: VirtualBoard, as_json: bool) -> None:
