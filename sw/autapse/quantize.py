@@ -20,22 +20,23 @@ from autapse.state_formats import check_bits, check_range, leak_formats, state_f
 def quantize(
     net: Network,
     *,
-    weight_bits: int = 8,
-    state_bits: int = 8,
+    weight_bits: int | None = None,
+    state_bits: int | None = None,
     input_bits: int | None = None,
     input_range: float | None = None,
     state_range: float | None = None,
     calibrate: ArrayLike | None = None,
     operand_bits: int | None = None,
     guard_bits: int | None = None,
-    table: str = "auto",
+    table: str | None = None,
+    like: QuantizedNetwork | None = None,
 ) -> QuantizedNetwork:
     """Quantise `net` to fixed point; everything is rounded to nearest, ties away from zero.
 
     Parameters
     ----------
     weight_bits, state_bits, input_bits
-        Word lengths, 4 to 18, sign included. `input_bits` is `state_bits` unless given.
+        Word lengths, 4 to 18, sign included; 8 and 8 unless given, and `input_bits` is `state_bits`.
     input_range
         Largest |x| that must not saturate. Default: the largest of `calibrate`, or 1.0.
     state_range
@@ -51,18 +52,38 @@ def quantize(
         Bits of the kept state below the multiplied one, for a leaky update. Default: ceil(log2(1 / smallest gain)),
         without which a slow state sticks up to 1 / (2 * gain) ulp away from its target.
     table
-        Kind of activation table: ``auto``, ``direct``, ``linear``, ``quadratic``.
+        Kind of activation table: ``auto`` (unless given), ``direct``, ``linear``, ``quadratic``.
+    like
+        A quantised network of the same shape, activation and form, whose formats and table are taken as they are, in
+        the place of all other options: what ``reweight`` and ``upload`` need of retrained weights.
 
     Raises
     ------
     ValueError
         For a word length outside 4 to 18, a range that is not positive and finite, a state without a bound, an initial
-        state outside the range, or values so far apart that a sum could reach 2**50.
+        state outside the range, or values so far apart that a sum could reach 2**50. With `like`, for another option,
+        another kind of network, a value outside its format, or a sum that the accumulator does not hold.
     TypeError
         For a word length that is not an integer.
     """
-    weight_bits = check_bits("weight_bits", weight_bits, MIN_BITS, MAX_BITS)
-    state_bits = check_bits("state_bits", state_bits, MIN_BITS, MAX_BITS)
+    if like is not None:
+        options = {
+            "weight_bits": weight_bits,
+            "state_bits": state_bits,
+            "input_bits": input_bits,
+            "input_range": input_range,
+            "state_range": state_range,
+            "calibrate": calibrate,
+            "operand_bits": operand_bits,
+            "guard_bits": guard_bits,
+            "table": table,
+        }
+        for name, given in options.items():
+            if given is not None:
+                raise ValueError(f"like gives every format: leave out {name}")
+        return _in_formats_of(like, net)
+    weight_bits = check_bits("weight_bits", 8 if weight_bits is None else weight_bits, MIN_BITS, MAX_BITS)
+    state_bits = check_bits("state_bits", 8 if state_bits is None else state_bits, MIN_BITS, MAX_BITS)
     input_bits = state_bits if input_bits is None else check_bits("input_bits", input_bits, MIN_BITS, MAX_BITS)
     samples = None if calibrate is None else check_inputs(calibrate, net.inputs, "calibrate")[0]
     if samples is not None and samples.size == 0:
@@ -73,7 +94,7 @@ def quantize(
 
     x = Format(input_bits, largest_frac(input_range, input_bits))
     s, h = state_formats(net, state_bits, state_range, samples)
-    activation = design(net.activation, s.frac, s, table, FAITHFUL)
+    activation = design(net.activation, s.frac, s, "auto" if table is None else table, FAITHFUL)
     leak, state = leak_formats(net, h, s, guard_bits)
     h0 = start_codes(net, h, state) if net.form == "rate" else state.quantize(net.h0)[0]
 
@@ -96,6 +117,33 @@ def quantize(
     check(q)
     _check_resolution(q)
     return q
+
+
+def _in_formats_of(like: QuantizedNetwork, net: Network) -> QuantizedNetwork:
+    """`net` with the formats and the table of `like`; ValueError, which says why, where they are not for it."""
+    for what in ("units", "inputs", "outputs", "layers", "activation", "form"):
+        ours, theirs = getattr(net, what), getattr(like.network, what)
+        if ours != theirs:
+            raise ValueError(f"{what}: the network has {ours}, and the one that gives the formats has {theirs}")
+    if net.leaky and not like.leaky:
+        raise ValueError("the network is leaky, and the one that gives the formats is not")
+    f = like.formats
+    try:
+        h0 = start_codes(net, f.h, f.state)
+        q = QuantizedNetwork(f, like.activation, **codes(net, f), h0=h0, network=net)
+        check(q)
+    except ValueError as error:
+        raise ValueError(f"the given formats do not hold this network: {error}") from None
+    if net.form == "current" and _saturates(q) and not _saturates(like):
+        warnings.warn("the kept state can saturate: the given format holds less", RuntimeWarning, stacklevel=3)
+    _check_resolution(q)
+    return q
+
+
+def _saturates(q: QuantizedNetwork) -> bool:
+    """Whether the kept state of the current form is not known to stay inside its format."""
+    bound = q.state_bound()
+    return bound is None or bound > q.formats.state.max_code
 
 
 def _check_resolution(q: QuantizedNetwork) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import h5py
@@ -244,6 +245,25 @@ def test_quantize_auto(run):
         code, _, error = run(*arguments, *extra)
         assert code == 1
         assert message in error
+
+
+def test_quantize_like_another(run, tmp_path):
+    net = load_network(path("xor"))
+    replace(net, W=0.5 * net.W).save("b.npz")
+    assert run("quantize", path("xor"), "-o", "q.npz", "--weight-bits", "6")[0] == 0
+    assert run("quantize", "b.npz", "-o", "q2.npz", "--like", "q.npz")[0] == 0
+    assert load_quantized("q2.npz").formats == load_quantized("q.npz").formats
+    for arguments, message in (
+        (("--like", "q.npz", "--weight-bits", "8"), "like gives every format: leave out weight_bits"),
+        (("--like", "b.npz"), "b.npz: not quantised yet"),
+        (("--like", "q.npz", "--auto", "--task", "xor"), "--auto finds the words: leave out --like"),
+        (("--state-bits", "7", "--auto", "--task", "xor"), "--auto finds the words: leave out --state-bits"),
+    ):
+        code, _, error = run("quantize", "b.npz", "-o", "no.npz", *arguments)
+        assert code == 1
+        assert message in error
+        assert len(error.strip().splitlines()) == 1
+        assert not (tmp_path / "no.npz").exists()
 
 
 def test_gallery_fits_a_terminal():

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from autapse.bounds import ErrorBounds, error_bounds
-from autapse.cli._common import Json, emit, facts, out, read_any, read_array, working
+from autapse.cli._common import Json, emit, facts, out, read_any, read_array, read_quantized, working
 from autapse.loading import READABLE, load, parse_options
 from autapse.network import Network
 from autapse.quantized import QuantizedNetwork
@@ -127,8 +127,8 @@ def convert(
 def quantize(
     file: NetworkFile,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="Q.npz", help="File to write.")],
-    weight_bits: Annotated[int, typer.Option(help="Word length of the weights, 4 to 18.")] = 8,
-    state_bits: Annotated[int, typer.Option(help="Word length of the state, 4 to 18.")] = 8,
+    weight_bits: Annotated[int | None, typer.Option(help="Word length of the weights, 4 to 18; 8.")] = None,
+    state_bits: Annotated[int | None, typer.Option(help="Word length of the state, 4 to 18; 8.")] = None,
     input_bits: Annotated[int | None, typer.Option(help="Word length of the inputs; that of the state.")] = None,
     input_range: Annotated[
         float | None, typer.Option(help="Largest input that must not saturate; from --calibrate, or 1.")
@@ -142,7 +142,13 @@ def quantize(
         typer.Option(help="Widest operand of the multipliers, 16 or the longest word. 8: two lanes in a UP5K's DSP."),
     ] = None,
     option: Options = None,
-    table: Annotated[str, typer.Option(help="Activation table: auto, direct, linear or quadratic.")] = "auto",
+    table: Annotated[
+        str | None, typer.Option(help="Activation table: direct, linear or quadratic; auto, the smallest.")
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="Q.npz", help="Take all formats from this one: for 'reweight' and 'upload'."),
+    ] = None,
     auto: Annotated[
         bool, typer.Option("--auto", help="Find the shortest words that keep the score; with --task or --targets.")
     ] = False,
@@ -158,6 +164,8 @@ def quantize(
     Example: autapse quantize model.hdf5 -o q.npz --weight-bits 9 --state-bits 9 --input-range 1.25
 
     Example: autapse quantize xor.npz -o q.npz --auto --task xor
+
+    Example: autapse quantize retrained.npz -o q2.npz --like q.npz
     """
     from autapse.cli.shortest import search
     from autapse.quantize import quantize as quantize_network
@@ -166,6 +174,7 @@ def quantize(
     samples = None if calibrate is None else read_array(calibrate, "typical inputs (batch, time, inputs)")
     found: dict[str, Any] = {}
     if auto:
+        _refuse_beside_auto(weight_bits=weight_bits, state_bits=state_bits, input_bits=input_bits, like=like)
         (weight_bits, state_bits, input_bits), input_range, samples, found = search(
             net, task, samples, targets, input_range, tolerance, as_json
         )
@@ -182,6 +191,7 @@ def quantize(
             calibrate=samples,
             operand_bits=operand_bits,
             table=table,
+            like=None if like is None else read_quantized(like),
         )
     q.save(output)
     data = {"file": str(output), **describe_quantized(q)}
@@ -189,3 +199,10 @@ def quantize(
     figures = {"overflow_proof": q.overflow_proof(), "error_bounds": bounds and bounds.to_dict()}
     result = {**data, "formats": q.formats.to_dict(), **figures, **found}
     emit(as_json, result, lambda: facts(data))
+
+
+def _refuse_beside_auto(**options: object) -> None:
+    """ValueError for an option that says what the search is to find."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"--auto finds the words: leave out --{name.replace('_', '-')}")
