@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,9 +35,12 @@ def inspect(file: NetworkFile, option: Options = None, as_json: Json = False) ->
 
     Example: autapse inspect model.hdf5
     """
-    found = read_any(file, parse_options(option or []))
+    options = parse_options(option or [])
+    began = time.perf_counter()
+    found = read_any(file, options)
+    seconds = time.perf_counter() - began
     net = found.network if isinstance(found, QuantizedNetwork) else found
-    data = describe(net)
+    data = {**describe(net), "seconds to read": round(seconds, 3)}
     if isinstance(found, QuantizedNetwork):
         data["quantised"] = describe_quantized(found)
         data["error_bounds"] = None if (bounds := _bounds(found)) is None else bounds.to_dict()
@@ -64,6 +68,11 @@ def describe(net: Network) -> dict[str, Any]:
         "ranges": {k: [float(a.min()), float(a.max())] for k, a in net.arrays().items() if np.any(a)},
         "info": dict(net.info),
     }
+
+
+def assumed(net: Network) -> dict[str, str]:
+    """What the network's file does not hold, or what its state is, as the importer says it."""
+    return {name: net.info[name] for name in ("nonlinearity", "state", "discretisation") if name in net.info}
 
 
 def update_text(net: Network) -> str:
@@ -122,6 +131,8 @@ def convert(
     emit(as_json, {"file": str(output), **describe(net)})
     if not as_json:
         out.print(f"{output}: {net.units} units, {net.inputs} inputs, {net.outputs} outputs, {net.activation}")
+        for name, text in assumed(net).items():
+            out.print(f"{name}: {text}", markup=False)
 
 
 def quantize(
@@ -194,7 +205,7 @@ def quantize(
             like=None if like is None else read_quantized(like),
         )
     q.save(output)
-    data = {"file": str(output), **describe_quantized(q)}
+    data = {"file": str(output), **assumed(net), **describe_quantized(q)}
     bounds = _bounds(q)
     figures = {"overflow_proof": q.overflow_proof(), "error_bounds": bounds and bounds.to_dict()}
     result = {**data, "formats": q.formats.to_dict(), **figures, **found}
