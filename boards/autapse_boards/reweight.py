@@ -44,7 +44,7 @@ def reweight(
     folder
         Of a build.
     q
-        A network of the same shape and formats.
+        A network of the same shape and formats, as ``autapse.quantize(net, like=...)`` gives it.
     board
         The board, if it is none of :data:`BOARDS`.
     progress
@@ -119,7 +119,7 @@ def _check_shape(folder: Path, current: QuantizedNetwork, q: QuantizedNetwork) -
         name = differing[0]
         raise AutapseError(
             f"{folder}: built with {name} = {_brief(ours[name])}, and the network has {_brief(theirs[name])}: "
-            f"other formats need another circuit; build it anew"
+            f"quantise it with --like {folder / 'q.npz'}, or build it anew"
         )
 
 

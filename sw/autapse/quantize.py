@@ -9,32 +9,34 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.activation import FAITHFUL, design
-from autapse.fixed import FloatArray, Format, IntArray, largest_frac, round_half_away, signed_bits
+from autapse.codes import codes, peak, start_codes
+from autapse.fixed import Format, IntArray, largest_frac, signed_bits
 from autapse.network import Network, check_inputs
 from autapse.quantized import MAX_BITS, MAX_OPERAND_BITS, MIN_BITS, Formats, QuantizedNetwork
 from autapse.soundness import check
-from autapse.state_formats import check_bits, check_range, leak_formats, peak, state_formats, with_state_format
+from autapse.state_formats import check_bits, check_range, leak_formats, state_formats, with_state_format
 
 
 def quantize(
     net: Network,
     *,
-    weight_bits: int = 8,
-    state_bits: int = 8,
+    weight_bits: int | None = None,
+    state_bits: int | None = None,
     input_bits: int | None = None,
     input_range: float | None = None,
     state_range: float | None = None,
     calibrate: ArrayLike | None = None,
     operand_bits: int | None = None,
     guard_bits: int | None = None,
-    table: str = "auto",
+    table: str | None = None,
+    like: QuantizedNetwork | None = None,
 ) -> QuantizedNetwork:
     """Quantise `net` to fixed point; everything is rounded to nearest, ties away from zero.
 
     Parameters
     ----------
     weight_bits, state_bits, input_bits
-        Word lengths, 4 to 18, sign included. `input_bits` is `state_bits` unless given.
+        Word lengths, 4 to 18, sign included; 8 and 8 unless given, and `input_bits` is `state_bits`.
     input_range
         Largest |x| that must not saturate. Default: the largest of `calibrate`, or 1.0.
     state_range
@@ -50,18 +52,38 @@ def quantize(
         Bits of the kept state below the multiplied one, for a leaky update. Default: ceil(log2(1 / smallest gain)),
         without which a slow state sticks up to 1 / (2 * gain) ulp away from its target.
     table
-        Kind of activation table: ``auto``, ``direct``, ``linear``, ``quadratic``.
+        Kind of activation table: ``auto`` (unless given), ``direct``, ``linear``, ``quadratic``.
+    like
+        A quantised network of the same shape, activation and form, whose formats and table are taken as they are, in
+        the place of all other options: what ``reweight`` and ``upload`` need of retrained weights.
 
     Raises
     ------
     ValueError
         For a word length outside 4 to 18, a range that is not positive and finite, a state without a bound, an initial
-        state outside the range, or values so far apart that a sum could reach 2**50.
+        state outside the range, or values so far apart that a sum could reach 2**50. With `like`, for another option,
+        another kind of network, a value outside its format, or a sum that the accumulator does not hold.
     TypeError
         For a word length that is not an integer.
     """
-    weight_bits = check_bits("weight_bits", weight_bits, MIN_BITS, MAX_BITS)
-    state_bits = check_bits("state_bits", state_bits, MIN_BITS, MAX_BITS)
+    if like is not None:
+        options = {
+            "weight_bits": weight_bits,
+            "state_bits": state_bits,
+            "input_bits": input_bits,
+            "input_range": input_range,
+            "state_range": state_range,
+            "calibrate": calibrate,
+            "operand_bits": operand_bits,
+            "guard_bits": guard_bits,
+            "table": table,
+        }
+        for name, given in options.items():
+            if given is not None:
+                raise ValueError(f"like gives every format: leave out {name}")
+        return _in_formats_of(like, net)
+    weight_bits = check_bits("weight_bits", 8 if weight_bits is None else weight_bits, MIN_BITS, MAX_BITS)
+    state_bits = check_bits("state_bits", 8 if state_bits is None else state_bits, MIN_BITS, MAX_BITS)
     input_bits = state_bits if input_bits is None else check_bits("input_bits", input_bits, MIN_BITS, MAX_BITS)
     samples = None if calibrate is None else check_inputs(calibrate, net.inputs, "calibrate")[0]
     if samples is not None and samples.size == 0:
@@ -72,12 +94,9 @@ def quantize(
 
     x = Format(input_bits, largest_frac(input_range, input_bits))
     s, h = state_formats(net, state_bits, state_range, samples)
-    activation = design(net.activation, s.frac, s, table, FAITHFUL)
+    activation = design(net.activation, s.frac, s, "auto" if table is None else table, FAITHFUL)
     leak, state = leak_formats(net, h, s, guard_bits)
-    if net.form == "rate" and np.any(
-        np.abs(round_half_away(np.ldexp(net.h0, h.frac))) > h.max_code + 1
-    ):  # 1 in an open range may saturate
-        raise ValueError(f"h0 reaches {peak(net.h0):g}, outside ±{h.max_value:g}, the range of the state")
+    h0 = start_codes(net, h, state) if net.form == "rate" else state.quantize(net.h0)[0]
 
     widest = max(state_bits, input_bits)
     cap = (
@@ -86,46 +105,51 @@ def quantize(
     W, W_in, h_shift, x_shift = _align(net, weight_bits, h, x, cap)
     W_out = Format(weight_bits, largest_frac(peak(net.W_out), weight_bits))
 
-    acc_frac = W.frac + h.frac + h_shift
-    z_frac = W_out.frac + h.frac + h_shift
-    codes = {
-        "W": W.quantize(net.W)[0],
-        "W_in": W_in.quantize(net.W_in)[0],
-        "W_out": W_out.quantize(net.W_out)[0],
-        "b": _bias(net.b, acc_frac, "b"),
-        "b_out": _bias(net.b_out, z_frac, "b_out"),
-    }
-    d, g = _leak_codes(net, leak) if leak else (np.zeros(0, np.int64), np.zeros(0, np.int64))
     wide = Format(62, 0)
     formats = Formats(x, h, W, W_in, W_out, wide, wide, x_shift, h_shift, state, leak)
-    q = QuantizedNetwork(formats, activation, **codes, h0=state.quantize(net.h0)[0], d=d, g=g, network=net)
+    q = QuantizedNetwork(formats, activation, **codes(net, formats), h0=h0, network=net)
     rows, readout = q.row_bounds()
-    acc, z = Format(_acc_bits(rows), acc_frac), Format(_acc_bits(readout), z_frac)
+    shift = h.frac + h_shift
+    acc, z = Format(_acc_bits(rows), W.frac + shift), Format(_acc_bits(readout), W_out.frac + shift)
     q = replace(q, formats=replace(formats, acc=acc, z=z))
     if net.form == "current":
         q = with_state_format(q, state_range, samples)
     check(q)
-    _check_resolution(net, codes)
+    _check_resolution(q)
     return q
 
 
-def _leak_codes(net: Network, leak: Format) -> tuple[IntArray, IntArray]:
-    """Codes of decay and gain; where d + g = 1, so do the codes, or the gain at rest would be off."""
-    g = leak.quantize(net.g)[0]
-    d = leak.quantize(net.d)[0]
-    affine = np.abs(net.d + net.g - 1.0) < 1e-9
-    d[affine] = (1 << max(leak.frac, 0)) - g[affine] if affine.any() else 0
-    dead = (g == 0) & (net.g != 0.0)
-    if dead.any():
-        k = int(np.argmax(dead))
-        raise ValueError(f"g[{k}] = {net.g[k]:g} is less than half a step of the gain's format, {leak}: it would be 0")
-    return d, g
+def _in_formats_of(like: QuantizedNetwork, net: Network) -> QuantizedNetwork:
+    """`net` with the formats and the table of `like`; ValueError, which says why, where they are not for it."""
+    for what in ("units", "inputs", "outputs", "layers", "activation", "form"):
+        ours, theirs = getattr(net, what), getattr(like.network, what)
+        if ours != theirs:
+            raise ValueError(f"{what}: the network has {ours}, and the one that gives the formats has {theirs}")
+    if net.leaky and not like.leaky:
+        raise ValueError("the network is leaky, and the one that gives the formats is not")
+    f = like.formats
+    try:
+        h0 = start_codes(net, f.h, f.state)
+        q = QuantizedNetwork(f, like.activation, **codes(net, f), h0=h0, network=net)
+        check(q)
+    except ValueError as error:
+        raise ValueError(f"the given formats do not hold this network: {error}") from None
+    if net.form == "current" and _saturates(q) and not _saturates(like):
+        warnings.warn("the kept state can saturate: the given format holds less", RuntimeWarning, stacklevel=3)
+    _check_resolution(q)
+    return q
 
 
-def _check_resolution(net: Network, codes: dict[str, IntArray]) -> None:
+def _saturates(q: QuantizedNetwork) -> bool:
+    """Whether the kept state of the current form is not known to stay inside its format."""
+    bound = q.state_bound()
+    return bound is None or bound > q.formats.state.max_code
+
+
+def _check_resolution(q: QuantizedNetwork) -> None:
     """Warn where a matrix has become all zeros: its scale lies too far from that of the other one."""
     for name in ("W", "W_in"):
-        if np.any(getattr(net, name)) and not np.any(codes[name]):
+        if np.any(getattr(q.network, name)) and not np.any(getattr(q, name)):
             warnings.warn(
                 f"every element of {name} rounds to 0: its products are far below the accumulator's step. "
                 "Longer weights or operands would keep it",
@@ -150,13 +174,6 @@ def _align(net: Network, bits: int, h: Format, x: Format, cap: int) -> tuple[For
     h_shift = min(max(-gap, 0), cap - h.bits)
     scale = min(w + h.frac + h_shift, w_in + x.frac + x_shift)
     return Format(bits, scale - h.frac - h_shift), Format(bits, scale - x.frac - x_shift), h_shift, x_shift
-
-
-def _bias(values: FloatArray, frac: int, name: str) -> IntArray:
-    codes, outside = Format(52, frac).quantize(values)
-    if outside:
-        raise ValueError(f"{name} is too large for its products' scale: {peak(values):g} against 2**-{frac}")
-    return codes
 
 
 def _acc_bits(bounds: IntArray) -> int:

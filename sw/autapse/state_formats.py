@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from autapse.codes import peak, start_codes
 from autapse.fixed import FloatArray, Format, largest_frac, signed_bits
 from autapse.network import Network
 from autapse.quantized import MAX_BITS, MAX_STATE_BITS, QuantizedNetwork
@@ -69,10 +70,7 @@ def with_state_format(q: QuantizedNetwork, state_range: float | None, samples: F
         reach = state_range or peak(_calibrated_states(net, samples, f"largest decay {peak(net.d):g}"))
         bound = Format(62, frac).quantize([reach])[0].item()
     state = Format(signed_bits(bound), frac)
-    h0, outside = state.quantize(net.h0)
-    if outside:
-        raise ValueError(f"h0 reaches {peak(net.h0):g}, outside ±{state.max_value:g}, the range of the state")
-    return replace(q, formats=replace(q.formats, state=state), h0=h0)
+    return replace(q, formats=replace(q.formats, state=state), h0=start_codes(net, q.formats.h, state))
 
 
 def _calibrated_states(net: Network, samples: FloatArray | None, why: str) -> FloatArray:
@@ -126,11 +124,6 @@ def leak_formats(net: Network, h: Format, s: Format, guard_bits: int | None) -> 
             f"the kept state needs {bits} bits, more than {MAX_STATE_BITS}: less range or fewer guard bits"
         )
     return leak, Format(bits, frac)
-
-
-def peak(values: FloatArray) -> float:
-    """The largest magnitude."""
-    return float(np.max(np.abs(values)))
 
 
 def check_bits(name: str, bits: int, low: int, high: int) -> int:

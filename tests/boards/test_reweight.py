@@ -160,7 +160,9 @@ def test_refuses_another_shape(tmp_path, packed):
 
 def test_refuses_other_formats(tmp_path, packed):
     folder = make_build(tmp_path / "a", make_pair()[0])
-    refused(folder, make_pair(bits=7)[0], r"built with \w+ = .*bits: 8.*, and the network has .*bits: 7")
+    refused(
+        folder, make_pair(bits=7)[0], r"built with \w+ = .*bits: 8.*, and the network has .*bits: 7.*--like .*/q\.npz"
+    )
 
 
 def test_refuses_what_is_part_of_the_circuit(tmp_path, packed):
@@ -227,6 +229,7 @@ def test_command(tmp_path, packed):
     a, b = make_pair()
     folder = make_build(tmp_path / "a", a)
     b.save(tmp_path / "b.npz")
+    assert quantize(b.network, like=load_quantized(folder / "q.npz")).model_hash() == b.model_hash()
     done = CliRunner().invoke(app, ["reweight", str(folder), str(tmp_path / "b.npz"), "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["model_hash"] == b.model_hash().hex()

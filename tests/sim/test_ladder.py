@@ -28,7 +28,14 @@ UP5K_DSP = ("icebreaker", "mac8x8", 40e6)
 ECP5 = ("ulx3s_12f", "mult18", 60e6)
 
 
-def network():
+# what the network is besides its weights; the core has parts that are there for one of these only
+KINDS = {
+    UP5K: {"layers": (3, 1)},
+    ECP5: {"layers": (1, 3), "form": "current", "d": 0.7, "g": 0.3},
+}
+
+
+def network(**kind):
     rng = np.random.default_rng(1)
     net = Network(
         W=np.linalg.qr(rng.normal(size=(UNITS, UNITS)))[0],
@@ -36,6 +43,7 @@ def network():
         b=0.1 * rng.normal(size=UNITS),
         W_out=rng.normal(size=(1, UNITS)),
         h0=rng.uniform(-0.9, 0.9, UNITS),
+        **kind,
     )
     return quantize(net, weight_bits=8, state_bits=8, operand_bits=8)
 
@@ -49,7 +57,8 @@ def built(tmp_path_factory):
     def make(board, form, frequency):
         if (board, form) not in folders:
             folders[board, form] = folder = tmp_path_factory.mktemp("built") / f"{board}_{form}"
-            build(network(), board, folder, lanes=2, form=form, frequency=frequency)
+            q = network(**KINDS.get((board, form, frequency), {}))
+            build(q, board, folder, lanes=2, form=form, frequency=frequency)
         return folders[board, form]
 
     return make

@@ -43,6 +43,21 @@ def test_the_dominant_mode_of_a_rotation():
     assert np.arctan2(turned[1], turned[0]) == pytest.approx(21 * 0.3 - 2 * math.pi)
 
 
+@pytest.mark.parametrize("layers", [(), (2, 3)])
+@pytest.mark.parametrize("form", ["rate", "current"])
+def test_eigenvalues_are_those_of_a_step(layers, form):
+    """At slope 1; in a stack whose first layer sees the second one, they are not those of d + g W."""
+    rng = np.random.default_rng(4)
+    net = Network(rng.uniform(-1, 1, (5, 5)), rng.uniform(-1, 1, (5, 1)), d=0.8, g=0.2, form=form, layers=layers)
+    linear = replace(net, activation="identity")
+    steps = np.array([replace(linear, h0=unit).run(np.zeros((1, 1))).h[0] for unit in np.eye(5)]).T
+    found = analyze(net, x=np.zeros((1, 20, 1)), starts=8).float_side.values
+    wanted = np.linalg.eigvals(steps)
+    assert max(np.abs(wanted - value).min() for value in found) < 1e-12
+    same = max(np.abs(np.linalg.eigvals(0.8 * np.eye(5) + 0.2 * net.W) - value).min() for value in found) < 1e-12
+    assert same == (not layers)
+
+
 def test_modes_at_the_limits():
     assert Mode.dominant(np.array([-0.5 + 0j])).cycles_per_step == pytest.approx(0.5)
     assert math.isinf(Mode.dominant(np.array([0.5j, -0.5j])).frequency)

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -12,6 +14,8 @@ from autapse.cli import main
 from autapse.gallery import path
 from autapse.loading import load as load_network
 from autapse.quantized import load_quantized
+
+FIXTURES = Path(__file__).parent / "fixtures"
 
 
 @pytest.fixture
@@ -54,6 +58,37 @@ def test_inspect(run, quantised):
     assert "only agreement on the task can be claimed" in " ".join(out.split())
     code, out, _ = run("inspect", quantised, "--json")
     assert (code, json.loads(out)["error_bounds"]["contracting"]) == (0, False)
+
+
+def test_what_a_file_does_not_hold_is_said(run):
+    """A state_dict has no nonlinearity, PsychRNN's state is that of the current form."""
+    torch = FIXTURES / "torch.pt"
+    for arguments in (("inspect", torch), ("convert", torch, "n.npz"), ("quantize", torch, "-o", "q.npz")):
+        for extra, said in (
+            ((), "tanh, PyTorch's default"),
+            (("--option", "activation=relu"), "relu, given by the user"),
+        ):
+            more = ("--state-range", "4") if arguments[0] == "quantize" else ()
+            code, out, _ = run(*arguments, *(more if extra else ()), *extra)
+            assert code == 0
+            assert f"{said}: the file does not hold it" in " ".join(out.split())
+    code, out, _ = run("convert", FIXTURES / "psychrnn.npz", "n.npz", "--option", "alpha=0.2")
+    assert code == 0
+    assert "state: current form, PsychRNN's own, alpha = 0.2, as the user says" in out
+    for name, option in (("psychrnn.npz", "--option alpha=0.1"), ("li.nir", "--option dt=1e-3")):
+        code, _, error = run("inspect", FIXTURES / name)
+        assert code == 1
+        assert option in error
+        assert len(error.strip().splitlines()) == 1
+
+
+def test_500_units_are_read_within_a_second(run):
+    """The figure that `inspect` prints; what is asserted leaves room for a busy machine."""
+    rng = np.random.default_rng(1)
+    np.savez("psych.npz", W_rec=rng.normal(size=(500, 500)), W_in=rng.normal(size=(500, 2)), W_out=np.ones((1, 500)))
+    code, out, _ = run("inspect", "psych.npz", "--option", "alpha=0.1", "--json")
+    assert code == 0
+    assert 0 < json.loads(out)["seconds to read"] < 5.0
 
 
 def test_quantize_prints_the_proof_and_writes_the_file(run):
@@ -244,6 +279,25 @@ def test_quantize_auto(run):
         code, _, error = run(*arguments, *extra)
         assert code == 1
         assert message in error
+
+
+def test_quantize_like_another(run, tmp_path):
+    net = load_network(path("xor"))
+    replace(net, W=0.5 * net.W).save("b.npz")
+    assert run("quantize", path("xor"), "-o", "q.npz", "--weight-bits", "6")[0] == 0
+    assert run("quantize", "b.npz", "-o", "q2.npz", "--like", "q.npz")[0] == 0
+    assert load_quantized("q2.npz").formats == load_quantized("q.npz").formats
+    for arguments, message in (
+        (("--like", "q.npz", "--weight-bits", "8"), "like gives every format: leave out weight_bits"),
+        (("--like", "b.npz"), "b.npz: not quantised yet"),
+        (("--like", "q.npz", "--auto", "--task", "xor"), "--auto finds the words: leave out --like"),
+        (("--state-bits", "7", "--auto", "--task", "xor"), "--auto finds the words: leave out --state-bits"),
+    ):
+        code, _, error = run("quantize", "b.npz", "-o", "no.npz", *arguments)
+        assert code == 1
+        assert message in error
+        assert len(error.strip().splitlines()) == 1
+        assert not (tmp_path / "no.npz").exists()
 
 
 def test_gallery_fits_a_terminal():

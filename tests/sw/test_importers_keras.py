@@ -311,6 +311,20 @@ WRAPPED = chain(
 )
 
 
+def test_the_optimizer_is_left_alone(tmp_path: Path) -> None:
+    """Moments have the shapes of the weights that they belong to, and names that contain theirs."""
+    w = arrays()
+    whole, alone = write(tmp_path / "net.h5"), positional(tmp_path / "net.weights.h5")
+    with h5py.File(whole, "a") as file:
+        for name in w["simple_rnn"]:
+            file[f"optimizer_weights/adam/simple_rnn/{name}"] = w["simple_rnn"][name] + 1
+    with h5py.File(alone, "a") as file:
+        for k, name in enumerate(w["simple_rnn"]):
+            file[f"optimizer/vars/{k}"] = w["simple_rnn"][name] + 1
+    for path in (whole, alone):
+        np.testing.assert_array_equal(load(path).W, w["simple_rnn"]["recurrent_kernel"].T)
+
+
 @pytest.mark.parametrize(
     ("config", "places"),
     [
@@ -396,7 +410,8 @@ SIMPLE = ones((2, 5), (5, 5), (5,))
     ("groups", "message"),
     [
         ({}, "without the attribute model_config and without weights where Keras puts them"),
-        ({CELL: []}, "without weights where Keras puts them"),
+        ({CELL: [], HEAD: []}, "layers of a Keras model without weights; was the model saved before it was built"),
+        ({"_layer_checkpoint_dependencies/rnn/cell": []}, "without weights; was the model saved before it was built"),
         ({HEAD: ones((5, 3), (3,))}, "holds no recurrent weights; .* It holds layers/dense"),
         ({CELL: ones((2, 5))}, f"{CELL} has no weight recurrent_kernel"),
         ({"layers/lstm/cell": ones((2, 20), (5, 20), (20,))}, "belongs to a layer of the class lstm"),

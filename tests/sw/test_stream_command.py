@@ -175,5 +175,5 @@ def test_upload_refuses_another_shape_in_one_line(run: Run, port: str, q: Quanti
     quantize(q.network, weight_bits=7, state_bits=8, input_range=1.5).save("seven.npz")
     code, _, errors = run("seven.npz", "--port", port, command="upload")
     assert code == 1
-    assert "bits of a weight: the device has 8, and the network 7; build it anew" in errors
+    assert "bits of a weight: the device has 8, and the network 7; quantise with --like the network" in errors
     assert "Traceback" not in errors

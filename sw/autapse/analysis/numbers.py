@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from autapse import reference
-from autapse.dynamics import modes
+from autapse.dynamics import modes, network_jacobian
 from autapse.dynamics.linear import ComplexArray
 from autapse.fixed import FloatArray
 from autapse.fixedpoints import FixedPoint, distinct, find_fixed_points
@@ -66,7 +66,8 @@ class Side:
     net
         The network, or the one with the values of the quantised weights.
     values
-        Eigenvalues of diag(d) + diag(g) W, (units,): of a step at slope 1; of W itself for a plain update.
+        Eigenvalues of a step at slope 1, (units,): of diag(d) + diag(g) W; of W itself for a plain update. In a stack
+        a later layer sees new states, and they are those of its step.
     condition
         Condition number of the eigenvectors.
     mode
@@ -90,7 +91,8 @@ class Side:
     @classmethod
     def of(cls, name: str, net: Network, h: FloatArray, z: FloatArray, starts: int, seed: int) -> Side:
         """Compute everything but the run."""
-        found = modes(np.diag(net.d) + net.g[:, None] * net.W)
+        linear = replace(net, activation="identity")  # of slope 1 wherever it is
+        found = modes(network_jacobian(linear, np.zeros(net.units)))
         points = find_fixed_points(net, starts=starts, seed=seed, extra=h[:, :: max(1, h.shape[1] // 8)])
         return cls(name, net, found.values, found.condition, Mode.dominant(found.values), points, h, z)
 

@@ -83,7 +83,8 @@ def reweight(
 ) -> None:
     """Put other weights of the same shape and formats into a built bitstream, in seconds.
 
-    The result is bit for bit that of a full build. Example: autapse reweight build q2.npz
+    The result is bit for bit that of a full build. 'autapse quantize --like' gives retrained weights those formats.
+    Example: autapse reweight build q2.npz
     """
     from autapse_boards import reweight as exchange
     from autapse_boards import table as report_table

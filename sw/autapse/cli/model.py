@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import typer
 
 from autapse.bounds import ErrorBounds, error_bounds
-from autapse.cli._common import Json, emit, facts, out, read_any, read_array, working
+from autapse.cli._common import Json, emit, facts, out, read_any, read_array, read_quantized, working
 from autapse.loading import READABLE, load, parse_options
 from autapse.network import Network
 from autapse.quantized import QuantizedNetwork
@@ -34,9 +35,12 @@ def inspect(file: NetworkFile, option: Options = None, as_json: Json = False) ->
 
     Example: autapse inspect model.hdf5
     """
-    found = read_any(file, parse_options(option or []))
+    options = parse_options(option or [])
+    began = time.perf_counter()
+    found = read_any(file, options)
+    seconds = time.perf_counter() - began
     net = found.network if isinstance(found, QuantizedNetwork) else found
-    data = describe(net)
+    data = {**describe(net), "seconds to read": round(seconds, 3)}
     if isinstance(found, QuantizedNetwork):
         data["quantised"] = describe_quantized(found)
         data["error_bounds"] = None if (bounds := _bounds(found)) is None else bounds.to_dict()
@@ -64,6 +68,11 @@ def describe(net: Network) -> dict[str, Any]:
         "ranges": {k: [float(a.min()), float(a.max())] for k, a in net.arrays().items() if np.any(a)},
         "info": dict(net.info),
     }
+
+
+def assumed(net: Network) -> dict[str, str]:
+    """What the network's file does not hold, or what its state is, as the importer says it."""
+    return {name: net.info[name] for name in ("nonlinearity", "state", "discretisation") if name in net.info}
 
 
 def update_text(net: Network) -> str:
@@ -122,13 +131,15 @@ def convert(
     emit(as_json, {"file": str(output), **describe(net)})
     if not as_json:
         out.print(f"{output}: {net.units} units, {net.inputs} inputs, {net.outputs} outputs, {net.activation}")
+        for name, text in assumed(net).items():
+            out.print(f"{name}: {text}", markup=False)
 
 
 def quantize(
     file: NetworkFile,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="Q.npz", help="File to write.")],
-    weight_bits: Annotated[int, typer.Option(help="Word length of the weights, 4 to 18.")] = 8,
-    state_bits: Annotated[int, typer.Option(help="Word length of the state, 4 to 18.")] = 8,
+    weight_bits: Annotated[int | None, typer.Option(help="Word length of the weights, 4 to 18; 8.")] = None,
+    state_bits: Annotated[int | None, typer.Option(help="Word length of the state, 4 to 18; 8.")] = None,
     input_bits: Annotated[int | None, typer.Option(help="Word length of the inputs; that of the state.")] = None,
     input_range: Annotated[
         float | None, typer.Option(help="Largest input that must not saturate; from --calibrate, or 1.")
@@ -142,7 +153,13 @@ def quantize(
         typer.Option(help="Widest operand of the multipliers, 16 or the longest word. 8: two lanes in a UP5K's DSP."),
     ] = None,
     option: Options = None,
-    table: Annotated[str, typer.Option(help="Activation table: auto, direct, linear or quadratic.")] = "auto",
+    table: Annotated[
+        str | None, typer.Option(help="Activation table: direct, linear or quadratic; auto, the smallest.")
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="Q.npz", help="Take all formats from this one: for 'reweight' and 'upload'."),
+    ] = None,
     auto: Annotated[
         bool, typer.Option("--auto", help="Find the shortest words that keep the score; with --task or --targets.")
     ] = False,
@@ -158,6 +175,8 @@ def quantize(
     Example: autapse quantize model.hdf5 -o q.npz --weight-bits 9 --state-bits 9 --input-range 1.25
 
     Example: autapse quantize xor.npz -o q.npz --auto --task xor
+
+    Example: autapse quantize retrained.npz -o q2.npz --like q.npz
     """
     from autapse.cli.shortest import search
     from autapse.quantize import quantize as quantize_network
@@ -166,6 +185,7 @@ def quantize(
     samples = None if calibrate is None else read_array(calibrate, "typical inputs (batch, time, inputs)")
     found: dict[str, Any] = {}
     if auto:
+        _refuse_beside_auto(weight_bits=weight_bits, state_bits=state_bits, input_bits=input_bits, like=like)
         (weight_bits, state_bits, input_bits), input_range, samples, found = search(
             net, task, samples, targets, input_range, tolerance, as_json
         )
@@ -182,10 +202,18 @@ def quantize(
             calibrate=samples,
             operand_bits=operand_bits,
             table=table,
+            like=None if like is None else read_quantized(like),
         )
     q.save(output)
-    data = {"file": str(output), **describe_quantized(q)}
+    data = {"file": str(output), **assumed(net), **describe_quantized(q)}
     bounds = _bounds(q)
     figures = {"overflow_proof": q.overflow_proof(), "error_bounds": bounds and bounds.to_dict()}
     result = {**data, "formats": q.formats.to_dict(), **figures, **found}
     emit(as_json, result, lambda: facts(data))
+
+
+def _refuse_beside_auto(**options: object) -> None:
+    """ValueError for an option that says what the search is to find."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"--auto finds the words: leave out --{name.replace('_', '-')}")

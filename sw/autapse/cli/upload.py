@@ -20,8 +20,9 @@ def upload(
 ) -> None:
     """Put other weights and biases into a running board that was built with --upload.
 
-    The network must have the shape, formats, activation, leak and initial state of the one that was built. The board
-    makes no steps until all weights have arrived and their CRC is right; then its state is the initial one.
+    The network must have the shape, formats, activation, leak and initial state of the one that was built; 'autapse
+    quantize --like' gives retrained weights its formats. The board makes no steps until all weights have arrived and
+    their CRC is right; then its state is the initial one.
 
     Example: autapse upload q2.npz --port /dev/ttyUSB1
     """

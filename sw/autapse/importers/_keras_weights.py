@@ -20,6 +20,8 @@ from autapse.importers._reading import check_finite, decode
 
 Weights = Mapping[str, Any]
 WEIGHTS = ("kernel", "recurrent_kernel", "bias")
+#: Where a layer is there, and its weights are not.
+UNBUILT = "was the model saved before it was built? Call it once, or train it, and save again"
 
 _PATHS = {
     "SimpleRNN": "simple_rnn/cell",
@@ -27,6 +29,8 @@ _PATHS = {
     "Dense": "dense",
     "TimeDistributed(Dense)": "time_distributed/layer",
 }
+#: The groups of a ``.weights.h5`` in which the layers are.
+PLACES = ("layers", "_layer_checkpoint_dependencies")
 _EXPECTED = "expected SimpleRNN layers, then at most one linear Dense"
 
 
@@ -151,10 +155,7 @@ def size(weights: Weights, name: str, axis: int) -> int:
 def take(layer: Layer, weights: Weights, name: str, shape: tuple[int, ...]) -> FloatArray:
     """One weight of the layer as float64 [to, from], after checking that it is there, its shape, and its values."""
     if name not in weights:
-        raise ValueError(
-            f"layer {layer.name!r} ({layer.kind}) has no weight {name}; "
-            "was the model saved before it was built? Call it once, or train it, and save again"
-        )
+        raise ValueError(f"layer {layer.name!r} ({layer.kind}) has no weight {name}; {UNBUILT}")
     dataset = weights[name]
     if dataset.shape != shape:
         wanted = "(inputs, units)" if -1 in shape else str(shape)

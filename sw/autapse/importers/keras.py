@@ -121,6 +121,8 @@ def _weights_only(file: Any, source: str, activation: str | None) -> Network:
         groups = {name: weights for name in texts if (weights := stored.named(file, name))}
         layout = f"Keras weights {_text(file.attrs.get('keras_version')) or ''}".rstrip()
     if not groups:
+        if names is not None or any(place in file for place in stored.PLACES):
+            raise ValueError(f"holds the layers of a Keras model without weights; {stored.UNBUILT}")
         raise ValueError(
             "an HDF5 file without the attribute model_config and without weights where Keras puts them; expected "
             "a whole Keras model, written by model.save(), or weights, written by model.save_weights()"

@@ -60,7 +60,9 @@ def load(path: str | os.PathLike[str], *, dt: float | None = None, method: str |
         nodes, edges, version = read_graph(file)
         system = _System(nodes, edges)  # first, so that a spiking graph is refused whatever the options
         if dt is None:
-            raise ValueError("NIR describes continuous time: give the step in seconds, as in load(path, dt=1e-3)")
+            raise ValueError(
+                "NIR describes continuous time: give the step in seconds, as in load(path, dt=1e-3) or --option dt=1e-3"
+            )
         if not 0.0 < dt < float("inf"):
             raise ValueError(f"dt must be a time above 0 in seconds; it is {dt}")
         arrays = system.arrays(_steps(dt, method or "euler"), dt)

@@ -78,7 +78,10 @@ def load(
             "nonlinearity": f"{function}, {chosen}: the file does not hold it",
         }
         if alpha is None:
-            raise ValueError(f"form={form or 'current'!r} needs alpha = dt/tau, which the file does not hold")
+            raise ValueError(
+                f"form={form or 'current'!r} needs alpha = dt/tau, which the file does not hold: give it, as in "
+                "load(path, alpha=0.1) or --option alpha=0.1"
+            )
         if form == "rate":
             info["state"] = f"rate form, alpha = {alpha:g}, as the user says; PsychRNN's own is the current form"
         elif alpha == 1.0:

@@ -11,28 +11,34 @@ from autapse.protocol import Command, Identity, apply_payload, write_payloads
 from autapse.quantized import QuantizedNetwork
 from autapse.weight_memory import BLOCK_BYTES
 
+_LIKE = "quantise with --like the network that was built, or build it anew"
+
 
 def check_upload(identity: Identity, q: QuantizedNetwork) -> None:
     """AutapseError that says why the weights of `q` cannot be uploaded to a device that says this of itself."""
     if identity.upload is None:
         raise AutapseError("the weights of this device are fixed; build it with 'autapse build --upload'")
     f, u = q.formats, identity.upload
-    for what, has, wanted in (
+    shape = (
         ("units", identity.units, q.units),
         ("inputs", identity.inputs, q.inputs),
         ("outputs", identity.outputs, q.outputs),
+    )
+    formats = (
         ("bits of a weight", u.weight_bits, f.W.bits),
         ("bits of an accumulator", u.acc_bits, f.acc_bits),
         ("inputs", _text(identity.input_format), _text(f.x)),
         ("states", _text(identity.state_format), _text(f.state)),
         ("outputs", _text(identity.z_format), _text(f.z)),
-    ):
-        if has != wanted:
-            raise AutapseError(f"{what}: the device has {has}, and the network {wanted}; build it anew")
+    )
+    for differing, advice in ((shape, "build it anew"), (formats, _LIKE)):
+        for what, has, wanted in differing:
+            if has != wanted:
+                raise AutapseError(f"{what}: the device has {has}, and the network {wanted}; {advice}")
     if u.circuit != q.circuit_hash():
         raise AutapseError(
             "the device was built for another activation, decay, gain, initial state, or scale of the weights, "
-            "which are part of the circuit; build it anew"
+            f"which are part of the circuit; {_LIKE}"
         )
 
 
