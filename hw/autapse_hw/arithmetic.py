@@ -9,6 +9,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.hdl import signed as signed_shape
 
 
+def incremented(value: Value) -> Value:
+    """``value + 1``, modulo what its bits hold, without a carry chain: of up to four bits a table each and no more."""
+    return Cat(bit ^ value[:k].all() for k, bit in enumerate(value))
+
+
 def shift_round(value: Value, shift: int) -> Value:
     """``value / 2**shift`` to nearest, ties away from zero: one adder whose carry-in is the inverted sign.
 

@@ -72,36 +72,38 @@ class ReceiveBuffer(wiring.Component):
         get = Signal(range(2 * self.room))
         start = Signal(range(2 * self.room))
         full = Signal()
-        written = Signal()
         dropping = Signal()
         moved = Signal()
         settled = Signal()  # `more` is up to date
         more = Signal()
         stuck = Signal()
-        # A byte rests in registers for a cycle before it is written.
-        byte, zero = Signal(8, reset_less=True), Signal(reset_less=True)
-        comes, lost = Signal(), Signal()
-        m.d.sync += [byte.eq(self.i.payload), zero.eq(self.i.payload == 0), comes.eq(self.i.valid), lost.eq(self.lost)]
+        # A byte is written at once if there is room; a cycle later it counts, or its place stays free.
+        zero, comes, missed, counts = Signal(reset_less=True), Signal(), Signal(), Signal()
+        m.d.sync += [
+            zero.eq(self.i.payload == 0),
+            comes.eq(self.i.valid & ~full),
+            missed.eq(self.i.valid & full),
+        ]
 
         m.d.comb += [
             memory.w_addr.eq(put[:-1]),
-            memory.w_data.eq(byte),
-            memory.w_en.eq(comes & ~full & (~dropping | zero)),
+            memory.w_data.eq(self.i.payload),
+            memory.w_en.eq(self.i.valid & ~full),
+            counts.eq(comes & (~dropping | zero)),
             memory.addr.eq(get[:-1]),
             self.o.payload.eq(memory.data),
             moved.eq((self.o.valid & self.o.ready) | self.rewind),
         ]
         m.d.sync += [
             full.eq(put == start ^ self.room),
-            self.overrun.eq(comes & full & ~dropping),
-            dropping.eq((dropping & ~(comes & zero & ~full)) | lost | (comes & full)),
+            self.overrun.eq(missed & ~dropping),
+            dropping.eq((dropping & ~(comes & zero)) | self.lost | missed),
             more.eq(put != get),
             settled.eq(~moved),
             stuck.eq(full & settled & ~more),
             self.o.valid.eq(more & settled & ~moved),
         ]
-        m.d.sync += written.eq(memory.w_en)
-        with m.If(written):
+        with m.If(counts):
             m.d.sync += put.eq(put + 1)
         with m.If(self.rewind):
             m.d.sync += get.eq(start)

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.protocol import APPLY_BYTES, SESSION_BYTES, WRITE_BYTES, Identity, code_bytes
+from autapse_hw.arithmetic import incremented
 from autapse_hw.server_logic import choose, later
 
 
@@ -107,11 +108,11 @@ class ServerElements(wiring.Component):
         with m.If(self.go & (self.counts | self.moves)):
             m.d.sync += position.eq(Mux(self.whole, 0, position + 1))
         with m.If(self.go & self.moves):
-            m.d.sync += part.eq(Mux(self.ends, 0, part + 1))
+            m.d.sync += part.eq(Mux(self.ends, 0, incremented(part)))
         with m.If(self.go & self.counts & self.whole):
-            m.d.sync += [steps.eq(steps + 1), many.eq(many | full)]
+            m.d.sync += [steps.eq(incremented(steps)), many.eq(many | full)]
         with m.If(self.go & self.giving & self.whole):
-            m.d.sync += steps.eq(steps - 1)
+            m.d.sync += steps.eq(~incremented(~steps))
         with m.If(self.begin):
             m.d.sync += [position.eq(0), steps.eq(0), many.eq(0), part.eq(0)]
         return m

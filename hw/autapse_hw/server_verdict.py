@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from autapse_hw.arithmetic import incremented
 from autapse_hw.server_logic import later
 
 
@@ -89,7 +90,7 @@ class ServerVerdict(wiring.Component):
             m.d.sync += matches.eq(agrees)
         with m.If(self.go & self.acknowledging):
             m.d.sync += wanted.eq(self.byte[: len(wanted)])
-        room = later(m, (self.expected + 1)[: len(wanted)] != wanted)
+        room = later(m, incremented(self.expected[: len(wanted)]) != wanted)
         welcome = later(m, ~self.in_sequence | (opened & matches & room))
         m.d.comb += self.admitted.eq(later(m, self.sound & welcome))
         m.d.comb += self.refuse.eq(later(m, ~self.admitted & ~told))

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from autapse_hw.arithmetic import incremented
 from autapse_hw.framing import TOKEN
 from autapse_hw.memories import Ram
 
@@ -141,7 +142,7 @@ class TransmitBuffer(wiring.Component):
             m.d.sync += [filled.eq(length == 254), blank.eq(after_full & (length == 1))]
             m.d.sync += after_full.eq(put_length | (after_full & ~put_zero & ~begin))
         with m.If(commit & self.keep):
-            m.d.sync += slot.eq(slot + 1)
+            m.d.sync += slot.eq(incremented(slot))
         with m.If(begin):
             offset = (self.slot - 1).bit_length()
             m.d.sync += [at.eq(Cat(Const(1, offset), slot)), length_at.eq(Cat(Const(0, offset), slot)), length.eq(1)]
@@ -181,6 +182,6 @@ class TransmitBuffer(wiring.Component):
         with m.If(rest & again):
             m.d.sync += frame.eq(self.wanted)
         with m.Elif(finished & differs):
-            m.d.sync += frame.eq(frame + 1)
+            m.d.sync += frame.eq(incremented(frame))
         with m.If(finished & ~differs):
             m.d.sync += lone.eq(0)

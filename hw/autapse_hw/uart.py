@@ -12,6 +12,8 @@ from amaranth.lib.cdc import FFSynchronizer  # type: ignore[import-untyped]
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from autapse_hw.arithmetic import incremented
+
 MIN_DIVISOR = 4
 #: No divisor of :func:`divisor_for` is further off than this.
 MAX_ERROR = 0.002
@@ -185,7 +187,7 @@ class UartRx(wiring.Component):
         with m.If(idle):
             m.d.sync += [timer.eq(full + one - half), count.eq(0)]
         with m.If(running & tick):
-            m.d.sync += count.eq(count + 1)
+            m.d.sync += count.eq(incremented(count))
             with m.If(~stopping):
                 m.d.sync += payload.eq(Cat(payload[1:], line))
         m.d.comb += self.o.payload.eq(payload)

@@ -105,6 +105,25 @@ def test_what_finds_no_room_takes_the_rest_of_its_frame_with_it() -> None:
     Receiver(8).run(bench)
 
 
+@pytest.mark.parametrize("delay", range(-3, 5))
+def test_a_byte_that_comes_while_room_is_made_is_stored_or_lost_as_a_whole(delay: int) -> None:
+    """Whatever the cycles between the release of a full ring and the byte."""
+
+    async def bench(ctx: Any, line: Receiver) -> None:
+        await line.put(ctx, b"abcdef\0\0")
+        assert await line.get(ctx, 7) == b"abcdef\0"
+        ctx.set(line.dut.i.payload, ord("g"))
+        for cycle in range(-4, 6):
+            ctx.set(line.dut.release, cycle == 0)
+            ctx.set(line.dut.i.valid, cycle == delay)
+            await ctx.tick()
+        await line.put(ctx, b"h\0ij\0")
+        assert await line.get(ctx, 9) == (b"\0\0ij\0" if delay < 2 else b"\0gh\0ij\0")
+        assert line.overruns == (delay < 2)
+
+    Receiver(8).run(bench)
+
+
 def test_a_byte_that_is_lost_in_the_line_takes_the_rest_of_its_frame_with_it() -> None:
     async def bench(ctx: Any, line: Receiver) -> None:
         await line.put(ctx, b"ab")
