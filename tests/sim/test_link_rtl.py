@@ -16,6 +16,7 @@ from autapse.link import Device
 from autapse.link.faults import FAULTS, FaultyTransport
 from autapse.loading import load
 from autapse.quantize import quantize
+from autapse_hw.formal.networks import small
 from autapse_hw.link import Link
 from autapse_hw.system import System
 
@@ -64,6 +65,20 @@ def test_the_design_on_a_bad_line(compiled: Callable[[wiring.Component], Path]) 
         assert device.status().steps == steps
         assert device.recoveries > 20
         assert set(line.happened) == set(FAULTS[:7])
+
+
+def test_100_000_steps_of_the_design_with_all_faults(compiled: Callable[[wiring.Component], Path]) -> None:
+    """No output but the model's, whatever was lost, doubled, unplugged or reset; a small network, for its speed."""
+    q, steps = small(8, 2, 1, 8), 100_000
+    top = q.formats.x.max_code
+    x = np.random.default_rng(11).integers(-top, top, size=(steps, q.inputs), endpoint=True)
+    design = Verilated(compiled(System(q, 4, 12e6, BIT)))
+    design.cycles = 5_000  # its longest request takes less
+    line = FaultyTransport(design, RATE, 12, reset=design.reset)
+    with Device(line, timeout=10.0) as device:
+        np.testing.assert_array_equal(device.run(x, checkpoint=500), q.run_int(x[None], record=False).z[0])
+    assert set(line.happened) == set(FAULTS)
+    assert line.happened.total() / line.bytes == pytest.approx(RATE, rel=0.1)
 
 
 def test_resets_on_a_bad_line(compiled: Callable[[wiring.Component], Path]) -> None:

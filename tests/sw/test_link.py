@@ -11,7 +11,7 @@ import pytest
 
 from autapse.errors import AutapseError, MissingToolError
 from autapse.fixed import Format, IntArray
-from autapse.link import Device, DeviceResetError, EmulatedDevice, NoAnswerError, SerialTransport, TransportError
+from autapse.link import Device, EmulatedDevice, NoAnswerError, SerialTransport, TransportError
 from autapse.link.transport import lower_latency
 from autapse.protocol import (
     ANSWER,
@@ -84,7 +84,7 @@ def test_the_calls() -> None:
         assert (counters.accepted, counters.rejected, counters.steps) == (8, 0, 5)
         assert device.status().steps == 5
         assert device.abort().session == 0
-        with pytest.raises(DeviceResetError):
+        with pytest.raises(AutapseError, match=r"no session is open with the device: Device.open\(\) begins one"):
             device.step([1, 2, 3])
     assert transport.closed
     requests = [decode_request(part) for part in transport.frames]
@@ -103,6 +103,22 @@ def test_a_stream_keeps_the_window_full_and_yields_in_order() -> None:
         sizes = [len(decode_request(part).payload) // 3 for part in transport.frames[2:]]
         assert set(sizes[:-1]) == {NET.batch}
         assert sum(sizes) == 500
+
+
+def test_a_window_under_way_can_be_abandoned() -> None:
+    """Abort takes its turn: what was sent before it has been executed, and its status says how far that is."""
+    line = Scripted()
+    x = np.arange(3 * 200).reshape(200, 3) % 100
+    with Device(line, timeout=0.1) as device:
+        rows = device.stream(x, batch=2)
+        assert next(rows) == [x[0].sum()]
+        status = device.abort()
+        assert (status.session, status.steps) == (0, 2 * device.identity.window)
+        for more in (lambda: device.step(x[0]), device.read_state, lambda: list(rows)):
+            with pytest.raises(AutapseError, match="no session is open"):
+                more()
+        assert device.open().steps == status.steps
+        assert device.run(x).ravel().tolist() == x.sum(axis=1).tolist()
 
 
 def test_an_iterable_that_has_nothing_gets_all_outputs_first() -> None:
@@ -244,6 +260,11 @@ def test_the_latency_timer_of_an_ftdi_bridge_is_set(tmp_path: Path) -> None:
     timer.write_text("16\n")
     assert lower_latency("/dev/ttyUSB7", tmp_path) == ""
     assert timer.read_text() == "1"
+    event = timer.with_name("event_char")
+    assert not event.exists()
+    event.write_text("0")
+    assert lower_latency("/dev/ttyUSB7", tmp_path) == ""
+    assert event.read_text() == "256"  # on, at a zero
 
 
 def test_where_the_latency_timer_cannot_be_set_a_hint_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,10 +131,12 @@ class Device:
         return Counters.from_bytes(self._session.ask(Command.COUNTERS))
 
     def abort(self) -> Status:
-        """End the session: the device executes nothing more. The requests before have been executed."""
-        status = Status.from_bytes(self._session.ask(Command.ABORT, bytes(4)))
-        self._session.forget()
-        return status
+        """End the session: the device executes nothing more. The requests before have been executed.
+
+        So a stream can be abandoned: at most a window of frames is still executed, and the status says how many steps
+        that has made. Their outputs are dropped. :meth:`open` goes on from there.
+        """
+        return self._session.end()
 
     def reset(self) -> None:
         """Set the state to h0."""

@@ -12,9 +12,20 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+from autapse.errors import AutapseError
 from autapse.link.errors import DeviceResetError, NoAnswerError, SessionTakenError, TransportError
 from autapse.link.transport import Transport
-from autapse.protocol import ANSWER, REFUSAL, Command, Frame, ProtocolError, Status, decode_frame, encode_request
+from autapse.protocol import (
+    ANSWER,
+    REFUSAL,
+    SESSION_BYTES,
+    Command,
+    Frame,
+    ProtocolError,
+    Status,
+    decode_frame,
+    encode_request,
+)
 
 # Rounds of SYNC, in multiples of the retries, that may pass with answers of the device but without progress.
 _PATIENCE = 16
@@ -94,10 +105,18 @@ class Session:
         self._pending.clear()
         self._answers.clear()
 
+    def end(self) -> Status:
+        """End it: what is outstanding is not waited for, and nothing more is sent until the next one is opened."""
+        self.forget()
+        status = Status.from_bytes(self.ask(Command.ABORT, bytes(SESSION_BYTES)))
+        self._session = 0
+        return status
+
     def ask(self, command: Command, payload: bytes = b"") -> bytes:
         """The answer to a request that can be repeated without harm. In sequence, nothing may be outstanding."""
         if not command.in_sequence:
             return self._insist(command, payload)
+        self._require()
         for _ in range(self._retries + 1):
             self._write(encode_request(self._next, command, self._wanted, payload))
             if (answer := self._await({self._next & 0xFF}, command)) is not None:
@@ -109,12 +128,14 @@ class Session:
         """Send a request that is executed once; `steps` is how many steps that makes."""
         if not self.room:
             raise RuntimeError(f"{self.outstanding} requests are outstanding, and the window is {self.window}")
+        self._require()
         self._pending.append(_Pending(command, payload, steps))
         self._next += 1
         self._write(encode_request(self._next - 1, command, self._wanted, payload))
 
     def receive(self) -> bytes:
         """The answer to the first request that is outstanding."""
+        self._require()
         if not self.outstanding:
             raise RuntimeError("no request is outstanding")
         while not self._answers:
@@ -186,6 +207,10 @@ class Session:
                     return answer
             silent, rounds = silent + 1 if self._heard == heard else 0, rounds + 1
         raise self._silence(self._pending[0].command if self._pending else command)
+
+    def _require(self) -> None:
+        if not self._session:
+            raise AutapseError("no session is open with the device: Device.open() begins one")
 
     def _check(self, status: Status) -> None:
         if status.session == self._session:

@@ -11,6 +11,8 @@ from autapse.link.errors import TransportError
 
 _SYSFS = Path("/sys/bus/usb-serial/devices")
 _WRITE_SECONDS = 10.0
+# The kernel's attribute for the byte at which an FTDI chip sends what it has; with this bit it is on, and the byte 0.
+_EVENT_CHARACTER, _EVENT_ENABLED = "event_char", 0x100
 
 
 class Transport(Protocol):
@@ -103,9 +105,14 @@ class SerialTransport:
 def lower_latency(port: str, sysfs: Path = _SYSFS) -> str:
     """Have an FTDI bridge pass on short answers after 1 ms instead of 16; "" if that is so, or it is not known.
 
-    Otherwise one line that says what a user can do.
+    Otherwise one line that says what a user can do. Where the system lets it (Linux: root, or a udev rule), the bridge
+    is also told to pass on what it has at each zero, that is, at the end of each frame, without waiting for its timer.
     """
-    timer = sysfs / Path(port).resolve().name / "latency_timer"
+    bridge = sysfs / Path(port).resolve().name
+    timer = bridge / "latency_timer"
+    with contextlib.suppress(OSError):
+        if (bridge / _EVENT_CHARACTER).exists():
+            (bridge / _EVENT_CHARACTER).write_text(str(_EVENT_ENABLED))
     try:
         milliseconds = int(timer.read_text())
     except (OSError, ValueError):
