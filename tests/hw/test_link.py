@@ -86,7 +86,8 @@ def test_a_session_over_the_wires() -> None:
 
 
 def efficiency(net: Identity, divisor: int, frames: int) -> list[float]:
-    """What part of the line's bytes is payload, in and out, between the second and the last of `frames`."""
+    """What part of the line's bytes is payload, in and out, between the second and the last of `frames`; pytest -s
+    prints it."""
     line = Simulated(net, divisor=divisor)
     model, times = Model(net), []
     x = codes(np.random.default_rng(3), net, net.batch * frames)
@@ -97,7 +98,10 @@ def efficiency(net: Identity, divisor: int, frames: int) -> list[float]:
         assert device.recoveries == 0
     steps, first = len(x) - 2 * net.batch, 2 * net.batch - 1
     line_bytes = (times[-1] - times[first]) / (10 * divisor)
-    return [steps * size / line_bytes for size in (net.step_input_bytes, net.step_output_bytes)]
+    into, out = (steps * size / line_bytes for size in (net.step_input_bytes, net.step_output_bytes))
+    shape = f"{net.inputs} inputs, {net.outputs} outputs, {divisor} cycles a bit"
+    print(f"\n{shape}: payload is {into:.1%} of the line in, {out:.1%} out")
+    return [into, out]
 
 
 def test_the_line_is_full_both_ways() -> None:
