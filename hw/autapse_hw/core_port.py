@@ -45,7 +45,7 @@ class CoreClient(wiring.Component):
     busy : In(1)
         The core clears or computes; its state may change.
     saturations : In(16)
-        What the core has clipped.
+        Of what it computed, how much it has clipped; see :class:`~autapse_hw.trace.SaturationCounter`.
     cells : Out(cell_port)
         Its weights and biases, if they can be uploaded.
     """

@@ -13,6 +13,7 @@ from autapse_hw.core import Core
 from autapse_hw.lanes import GENERIC, LaneForm
 from autapse_hw.link import Link
 from autapse_hw.tiling import Tiling
+from autapse_hw.trace import SaturationCounter
 from autapse_hw.weights import Storage
 
 
@@ -92,6 +93,13 @@ class System(wiring.Component):
         m.submodules.core = core = self.core
         clear, given = Signal(), Signal()
         m.d.sync += [clear.eq(link.clear | self.reset), given.eq(link.given & ~self.reset)]
+        counter = SaturationCounter(core.schedule.tiling.drains)
+        m.submodules.saturations = ResetInserter(self.reset)(counter)
+        m.d.comb += [
+            counter.retire.eq(core.retire),
+            counter.saturated.eq(core.retire_saturated),
+            link.saturations.eq(counter.o),
+        ]
         held = {}  # by stream, whether its register is full
         for name, source, sink in (
             ("into", link.x, core.i),

@@ -1,6 +1,6 @@
 """What a monitor needs to know of every state that the core writes: of which step and unit, and from which sum."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -81,4 +81,38 @@ class Trace(wiring.Component):
             with m.If(self.retire[a]):
                 m.d.sync += unit.eq(Mux(unit == units[-1], units[0], unit + drains))
                 m.d.sync += step.eq(step + (unit == units[-1]))
+        return m
+
+
+class SaturationCounter(wiring.Component):
+    """Counts the states that were made by an activation at its end.
+
+    Parameters
+    ----------
+    drains : int
+        States that may come in a cycle.
+
+    Members
+    -------
+    retire, saturated : In(drains)
+        A state is written, and its activation was at its end, by drain.
+    o : Out(16)
+        How many there were, modulo 2**16; three cycles later.
+    """
+
+    retire: Signal
+    saturated: Signal
+    o: Signal
+
+    def __init__(self, drains: int) -> None:
+        if drains < 1:
+            raise ValueError(f"a core has 1 drain or more, not {drains}")
+        super().__init__({"retire": In(drains), "saturated": In(drains), "o": Out(16)})
+
+    def elaborate(self, platform: object) -> Module:
+        # Registers before and behind the sum over the drains, so that it slows nothing.
+        m = Module()
+        hits = Signal.like(self.retire)
+        count = Signal(range(len(hits) + 1))
+        m.d.sync += [hits.eq(self.retire & self.saturated), count.eq(sum(hits, Const(0))), self.o.eq(self.o + count)]
         return m

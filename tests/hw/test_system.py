@@ -8,8 +8,11 @@ import pytest
 from amaranth.sim import Simulator
 from harness import random_codes, random_network
 
+from autapse.fixed import shift_round
 from autapse.link import Device
 from autapse.quantize import quantize
+from autapse.reference import pre_activation
+from autapse_hw.schedule import first_activation
 from autapse_hw.system import System
 from autapse_hw.tiling import Tiling
 
@@ -67,6 +70,12 @@ class Wires:
         pass
 
 
+def saturations(q, h0, x):
+    """How many states of a run from `h0` (units,) with codes x (steps, inputs) an activation at its end has made."""
+    before = np.concatenate([np.asarray(h0)[None], replace(q, h0=np.asarray(h0)).run_int(x[None]).h[0, :-1]])
+    return int(first_activation(q).saturated(shift_round(pre_activation(q, before, x), q.pre_shift)).sum())
+
+
 @pytest.mark.parametrize(("tiling", "leaky"), [("4", False), ("4", True), ("8x3/3*2", False)])
 def test_a_session_gives_the_models_numbers(tiling, leaky):
     """Steps, states read and set, a reset; with two states in turn as well, which the link sees side by side."""
@@ -100,4 +109,6 @@ def test_a_session_gives_the_models_numbers(tiling, leaky):
         np.testing.assert_array_equal(device.read_state(), states(given))
         np.testing.assert_array_equal(device.run(x), side_by_side(np.concatenate([r.z for r in again])))
         assert device.counters().steps == 14
+        runs = [(h0, x[:n]) for x, h in zip(codes, given, strict=True) for h0, n in ((q.h0, 6), (q.h0, 2), (h, 6))]
+        assert device.counters().saturations == sum(saturations(q, *run) for run in runs) > 0
         assert device.recoveries == 0

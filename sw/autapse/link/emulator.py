@@ -86,7 +86,7 @@ class ModelNetwork:
 
 
 class EmulatedDevice:
-    """Answers frames as the gateware does, in no time.
+    """Answers frames as the gateware does, in no time; only its counter of saturations stays 0.
 
     Parameters
     ----------

@@ -98,7 +98,7 @@ class Counters(NamedTuple):
     overruns
         Bytes for which there was no room; several within one frame may count as one.
     saturations
-        Sums that were clipped by the core.
+        States that the activation made at its end, where it is constant: their sums were clipped.
     """
 
     accepted: int
