@@ -41,17 +41,18 @@ def bench_file(name: str) -> str:
     return resources.files("autapse_sim.bench").joinpath(name).read_text(encoding="utf-8")
 
 
-def run_bench(folder: Path, *, top: str, module: str) -> None:
+def run_bench(folder: Path, *, top: str, module: str, options: Sequence[str] = ()) -> None:
     """Build ``folder/{top}.v`` with Verilator and run the cocotb module ``folder/{module}.py`` on its ports.
 
-    Raises ToolFailedError with the end of the log when it does not build or a test fails.
+    `options` are further ones of Verilator's. Raises ToolFailedError with the end of the log when it does not build or a
+    test fails.
     """
     check_tools()
     build = folder / "sim_build"
     _give_runtime(build, "bench")
     log = folder / "simulation.log"
     # A child process: cocotb's runner changes the environment of its own, and prints.
-    command = [sys.executable, "-c", _RUNNER, str(folder), top, module, *_FLAGS]
+    command = [sys.executable, "-c", _RUNNER, str(folder), top, module, *_FLAGS, *options]
     with log.open("w") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment(), check=False)
     _keep_runtime(build, "bench")
