@@ -70,41 +70,45 @@ def test_folder_without_permission():
     assert (code, said) == (1, "error: /sys/q.npz: Permission denied")
 
 
-def without_network(tmp_path, *commands):
-    """Run the commands; what they and their children attempted."""
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(NO_NETWORK)
-    attempts = tmp_path / "attempts"
-    paths = os.pathsep.join((str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")))
-    for command in commands:
-        code, said = run(*command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths, "ATTEMPTS": str(attempts)})
-        assert code == 0, said
-    return attempts.read_text() if attempts.exists() else ""
+@pytest.fixture
+def watched(tmp_path_factory):
+    """An environment whose Python programs tell of what they attempt; and the file that they tell it in."""
+    folder = tmp_path_factory.mktemp("watched")
+    (folder / "sitecustomize.py").write_text(NO_NETWORK)
+    paths = os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", "")))
+    return {**os.environ, "PYTHONPATH": paths, "ATTEMPTS": str(folder / "attempts")}, folder / "attempts"
 
 
-def test_no_network(tmp_path):
-    q = ("quantize", path("xor"), "-o", "q.npz")
-    export = ("export", "q.npz", "-o", "verilog", "--lanes", "2", "--steps", "5")
-    assert without_network(tmp_path, ("inspect", path("xor")), q, export, ("boards",)) == ""
+def test_no_network(tmp_path, watched):
+    environment, attempts = watched
+    for command in (
+        ("inspect", path("xor")),
+        ("quantize", path("xor"), "-o", "q.npz"),
+        ("export", "q.npz", "-o", "verilog", "--lanes", "2", "--steps", "5"),
+        ("boards",),
+    ):
+        assert run(*command, cwd=tmp_path, env=environment)[0] == 0
+    assert not attempts.exists(), attempts.read_text()
 
 
-def test_the_watch_on_the_network_works_in_children(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(NO_NETWORK)
+def test_the_watch_on_the_network_works_in_children(watched):
+    environment, attempts = watched
     code = "import socket; socket.getaddrinfo('127.0.0.1', 80)"
     child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
-    env = {**os.environ, "PYTHONPATH": str(tmp_path), "ATTEMPTS": str(tmp_path / "attempts")}
-    subprocess.run([sys.executable, "-c", child], env=env, check=True)
-    assert "getaddrinfo" in (tmp_path / "attempts").read_text()
+    subprocess.run([sys.executable, "-c", child], env=environment, check=True)
+    assert "getaddrinfo" in attempts.read_text()
 
 
 @pytest.mark.slow
-def test_two_builds_at_the_same_time_make_the_same_bytes(tmp_path):
+def test_two_builds_at_the_same_time_make_the_same_bytes(tmp_path, watched):
+    """And neither they nor the report and the comparison of one of them want a network."""
+    environment, attempts = watched
     run("quantize", path("xor"), "-o", tmp_path / "q.npz")
     builds = []
     for seed in ("0", "4711"):
         command = ("build", tmp_path / "q.npz", "--board", "icebreaker", "--lanes", "2", "--frequency", "24")
         command += ("-o", tmp_path / seed, "-q")
-        env = {**os.environ, "PYTHONHASHSEED": seed}
+        env = {**environment, "PYTHONHASHSEED": seed}
         builds.append(subprocess.Popen([*AUTAPSE, *map(str, command)], env=env, stdout=subprocess.DEVNULL))
     assert [build.wait(timeout=300) for build in builds] == [0, 0]
     files = [{p.name for p in (tmp_path / seed).iterdir()} for seed in ("0", "4711")]
@@ -116,3 +120,5 @@ def test_two_builds_at_the_same_time_make_the_same_bytes(tmp_path):
         assert one == other, what
     with np.load(tmp_path / "0" / "q.npz") as one, np.load(tmp_path / "4711" / "q.npz") as other:
         assert all(np.array_equal(one[name], other[name]) for name in one.files)
+    assert run("report", tmp_path / "0", "--verify", "5", env=environment)[0] == 0
+    assert not attempts.exists(), attempts.read_text()
