@@ -144,7 +144,7 @@ def test_libhdf5_is_stopped(tmp_path: Path, name: str, monkeypatch: pytest.Monke
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["keras3.h5", "tfkeras_weights.h5", "cuba_nested.nir", "keras3.keras"])
-@settings(fuzz, max_examples=60)
+@settings(fuzz, max_examples=30)
 @given(data=st.data())
 def test_hdf5(tmp_path: Path, name: str, data: st.DataObject) -> None:
     path = tmp_path / "damaged"
