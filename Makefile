@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: demo test fast check docs faults clean
+.PHONY: demo test fast check docs faults coverage clean
 
 demo: $(STAMP)
 	$(BIN)/autapse demo
@@ -30,6 +30,15 @@ docs: $(STAMP)
 # Plants faults into a copy of the tree, one at a time, and names the test that catches each: docs/faults.md.
 faults: $(STAMP)
 	$(BIN)/python tests/faults/plant.py --table docs/faults.md
+
+# Lines and branches of the Python that the fast tests reach, and the bits of the core's RTL that its bench moves:
+# build/coverage/python.txt, build/coverage/python/index.html, build/coverage/toggles.txt.
+coverage: $(STAMP)
+	mkdir -p build/coverage
+	$(BIN)/python -m pytest -q -n 2 -m "not slow" --cov --cov-report html --cov-report term > build/coverage/tests.txt
+	$(BIN)/python -m coverage report > build/coverage/python.txt
+	$(BIN)/python -m autapse_sim.toggles > build/coverage/toggles.txt
+	tail -n 1 build/coverage/python.txt build/coverage/toggles.txt
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autapse.errors import FileFormatError
+from autapse.errors import FileFormatError, one_line
+from autapse.records import record_of
 from autapse_boards.limits import Limit
 from autapse_hw.tiling import Tiling
 from autapse_hw.weights import Storage
@@ -158,25 +159,35 @@ class Report:
         """The report of a build folder; FileFormatError if there is none, or not of this version."""
         path = Path(folder) / REPORT_FILE
         try:
-            data = json.loads(path.read_text())
+            data = json.loads(path.read_bytes())
         except FileNotFoundError:
             raise FileFormatError(f"{folder}: no {REPORT_FILE} in it, so not a build") from None
-        except (OSError, ValueError) as error:
-            raise FileFormatError(f"{path}: cannot be read: {error}") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise FileFormatError(f"{path}: cannot be read: {one_line(error)}") from None
         if not isinstance(data, dict) or data.pop("format", None) != REPORT_FORMAT:
             raise FileFormatError(f"{path}: not the report of a build")
         if (version := data.pop("version", None)) != REPORT_VERSION:
-            raise FileFormatError(f"{path}: version {version}, and this program reads {REPORT_VERSION}")
+            text = f"{path}: version {one_line(version)}, and this program reads {REPORT_VERSION}"
+            raise FileFormatError(text)
         try:
-            data["critical_path"] = tuple(Hop(**hop) for hop in data["critical_path"])
-            data["limits"] = tuple(Limit(**limit) for limit in data["limits"])
-            data["clamped_by"] = None if data["clamped_by"] is None else Limit(**data["clamped_by"])
-            data["attempts"] = tuple(Attempt(**attempt) for attempt in data["attempts"])
-            data["storage"] = Storage(data.get("storage") or Storage.FIXED)
-            data["resources"] = {name: Use(**use) for name, use in data["resources"].items()}
-            return cls(**data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FileFormatError(f"{path}: not a sound report: {error}") from None
+            report = record_of(cls, data)
+            report._check()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise FileFormatError(f"{path}: not a sound report: {one_line(error)}") from None
+        return report
+
+    def _check(self) -> None:
+        """Raise ValueError unless what everything else relies on is there."""
+        Tiling.of(self.tiling)
+        for name, found, wanted in (
+            ("files", self.files, ("bitstream", "network")),
+            ("overflow_proof", self.overflow_proof, ("bits_needed", "accumulator_bits")),
+        ):
+            if missing := set(wanted) - found.keys():
+                raise ValueError(f"{name} lacks {min(missing)!r}")
+        for file in self.files.values():
+            if Path(file).name != file:
+                raise ValueError(f"{file!r} is not the name of a file in the folder")
 
 
 def table(report: Report) -> Any:

@@ -129,6 +129,8 @@ def last_error(text: str, code: int) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower() and not line.lower().startswith("0 warnings")]
     chosen = list(dict.fromkeys(errors or lines))[-2:]
+    if code < 0:  # it was killed, or crashed: what it said last may have nothing to do with that
+        chosen.append(f"stopped by signal {-code}")
     return "; ".join(chosen) if chosen else f"exit code {code}"
 
 

@@ -41,22 +41,23 @@ def bench_file(name: str) -> str:
     return resources.files("autapse_sim.bench").joinpath(name).read_text(encoding="utf-8")
 
 
-def run_bench(folder: Path, *, top: str, module: str) -> None:
+def run_bench(folder: Path, *, top: str, module: str, options: Sequence[str] = ()) -> None:
     """Build ``folder/{top}.v`` with Verilator and run the cocotb module ``folder/{module}.py`` on its ports.
 
-    Raises ToolFailedError with the end of the log when it does not build or a test fails.
+    `options` are further ones of Verilator's. Raises ToolFailedError with the end of the log, which is kept, when it
+    does not build or a test fails.
     """
     check_tools()
     build = folder / "sim_build"
     _give_runtime(build, "bench")
     log = folder / "simulation.log"
     # A child process: cocotb's runner changes the environment of its own, and prints.
-    command = [sys.executable, "-c", _RUNNER, str(folder), top, module, *_FLAGS]
+    command = [sys.executable, "-c", _RUNNER, str(folder), top, module, *_FLAGS, *options]
     with log.open("w") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment(), check=False)
     _keep_runtime(build, "bench")
     if done.returncode != 0:
-        raise ToolFailedError(f"the simulation failed:\n{tail(log)}")
+        raise ToolFailedError(f"the simulation failed:\n{tail(log)}\n(log: {_kept(log)})")
 
 
 _RUNNER = """
@@ -100,7 +101,7 @@ def compile_program(folder: Path, top: str, source: str, main: str, failure: str
         )
     _keep_runtime(folder / "obj", "program")
     if done.returncode != 0:
-        raise ToolFailedError(f"{failure}:\n{tail(log)}")
+        raise ToolFailedError(f"{failure}:\n{tail(log)}\n(log: {_kept(log)})")
     return folder / "obj" / top
 
 
@@ -136,6 +137,11 @@ def environment() -> dict[str, str]:
     env["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O2 OPT_GLOBAL=-O2"
     env["COCOTB_ANSI_OUTPUT"] = "0"
     return env
+
+
+def _kept(log: Path) -> Path:
+    """A copy of a log whose folder may not outlive the error."""
+    return Path(shutil.copy(log, tempfile.mkdtemp(prefix="autapse-log.")))
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -131,7 +131,7 @@ def verify(
         raise ValueError(f"the RTL is of no family, and {family!r} was given; it is for level gates")
     cells = family_of(form, family) if level == "gates" else None
     check_tools()  # before the core is made: one that nobody elaborates is warned about
-    sequences = inputs or _random_sequences(q, steps, seed)
+    sequences = inputs or random_sequences(q, steps, seed)
     result, _ = _simulate(Core(q, lanes, form), sequences, stalled, seed, progress, cells)
     cycles = result.pop("cycles_per_step")
     first = tuple(result.pop("first"))
@@ -172,8 +172,8 @@ def export(
     The folder `out` appears whole or not at all; one that an earlier export wrote is replaced.
     """
     with folder_beside(out, MARKER) as folder:
-        sequences = _random_sequences(q, steps, seed)
-        _write(folder, Core(q, lanes), sequences, 2, seed)
+        sequences = random_sequences(q, steps, seed)
+        write_bench(folder, Core(q, lanes), sequences, 2, seed)
         (folder / "run.py").write_text(bench_file("run.py"), encoding="utf-8")
         (folder / "README.md").write_text(bench_file("README.md"), encoding="utf-8")
 
@@ -191,7 +191,7 @@ def _simulate(
     with tempfile.TemporaryDirectory(prefix="autapse-") as name:
         folder = Path(name)
         say("writing Verilog and vectors" if family is None else f"synthesis for {family}")
-        _write(folder, core, inputs, stalled, seed, family)
+        write_bench(folder, core, inputs, stalled, seed, family)
         say("compiling and simulating")
         try:
             run_bench(folder, top=TOP, module=BENCH)
@@ -201,9 +201,10 @@ def _simulate(
         return _read(folder), json.loads((folder / "outputs.json").read_text())
 
 
-def _write(
+def write_bench(
     folder: Path, core: Core, inputs: list[NDArray[np.int64]], stalled: int, seed: int, family: str | None = None
 ) -> None:
+    """Write the bench of `core` with its vectors into `folder`, ready to be run."""
     source = design_source(core, TOP) if family is None else gates_source(folder, core, TOP, family)
     (folder / f"{TOP}.v").write_text(source, encoding="utf-8")
     vectors = make_vectors(core.q, core.schedule, inputs, stalled, seed)
@@ -211,7 +212,8 @@ def _write(
     (folder / f"{BENCH}.py").write_text(bench_file(f"{BENCH}.py"), encoding="utf-8")
 
 
-def _random_sequences(q: QuantizedNetwork, steps: int, seed: int) -> list[NDArray[np.int64]]:
+def random_sequences(q: QuantizedNetwork, steps: int, seed: int) -> list[NDArray[np.int64]]:
+    """So many steps of random input codes, in sequences of up to 100; ValueError unless it is at least one."""
     if not isinstance(steps, int) or steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps!r}")
     rng = np.random.default_rng(seed)

@@ -21,3 +21,9 @@ class DoesNotFitError(AutapseError, ValueError):
 
 class ToolFailedError(AutapseError, RuntimeError):
     """A synthesis, place-and-route or simulation tool stopped with an error."""
+
+
+def one_line(error: object) -> str:
+    """The text of an error, or of anything, on one line of at most 300 characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + "..."

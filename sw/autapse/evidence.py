@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from autapse.errors import FileFormatError
+from autapse.errors import FileFormatError, one_line
 from autapse.files import write_beside
+from autapse.records import record_of
 
 EVIDENCE_FILE = "evidence.json"
 _FORMAT, _VERSION = "autapse-evidence", 1
@@ -68,10 +69,12 @@ def recorded(folder: Path, model_hash: str) -> list[Evidence]:
     if not path.is_file():
         return []
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_bytes())
         if (data["format"], data["version"]) != (_FORMAT, _VERSION):
             raise FileFormatError(f"{path}: not evidence of version {_VERSION}")
-        found = [Evidence(**entry) for entry in data["comparisons"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path}: cannot be read: {error}") from None
+        found = [record_of(Evidence, entry) for entry in data["comparisons"]]
+    except FileFormatError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise FileFormatError(f"{path}: cannot be read: {one_line(error)}") from None
     return [evidence for evidence in found if evidence.model_hash == model_hash]

@@ -18,7 +18,10 @@ def write_beside(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` for writing, and rename it to `path` when the block ends without error."""
     target = Path(path)
     _check_parent(target)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+    with (
+        _errors_name(target),
+        tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file,
+    ):
         try:
             yield file.file
             file.flush()
@@ -41,9 +44,11 @@ def folder_beside(path: str | os.PathLike[str], marker: str) -> Iterator[Path]:
         raise AutapseError(f"{target}: exists and is not a folder")
     if target.is_dir() and any(target.iterdir()) and not (target / marker).is_file():
         raise AutapseError(f"{target}: not empty, and not written by this command (no {marker} in it); name another")
-    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    with _errors_name(target):
+        work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
-        yield work
+        with _errors_name(target):
+            yield work
         work.chmod(0o755)
         if target.exists():  # the old folder steps aside and goes last, so that one of the two is always whole
             old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
@@ -55,6 +60,17 @@ def folder_beside(path: str | os.PathLike[str], marker: str) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+@contextmanager
+def _errors_name(target: Path) -> Iterator[None]:
+    """What the system refuses, such as a full disk, is told of `target`, not of a temporary file or of none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or not (error.filename is None or f".{target.name}." in str(error.filename)):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(target)) from error
 
 
 def _check_parent(target: Path) -> None:

@@ -149,9 +149,12 @@ def _zip_reader(file: Path) -> _Reader:
 
 def _hdf5_reader(file: Path) -> _Reader:
     """The readers of HDF5 files: NIR has its own layout, everything else is Keras' to judge."""
-    from autapse.importers import keras, nir
+    from autapse.importers import _hdf5, keras, nir
+    from autapse.importers._reading import reading
 
     h5py = keras.import_h5py(file, "HDF5 files (Keras, NIR)", "keras")
+    with reading(file, "an HDF5 file"):
+        _hdf5.check(file)
     try:
         with h5py.File(file, "r") as opened:
             graph = nir.is_nir(opened)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.errors import FileFormatError
+from autapse.errors import FileFormatError, one_line
 from autapse.files import write_beside
 from autapse.fixed import FloatArray
 from autapse.sizes import Sized
@@ -245,7 +245,7 @@ def load_npz(path: str | os.PathLike[str]) -> Network:
             **arrays, **{name: header[name] for name in ("activation", "form", "layers", "info") if name in header}
         )
     except (TypeError, ValueError) as error:
-        raise FileFormatError(f"{path}: {error}") from None
+        raise FileFormatError(f"{path}: {one_line(error)}") from None
 
 
 def read_npz(path: str | os.PathLike[str], kind: str, version: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -262,16 +262,18 @@ def read_npz(path: str | os.PathLike[str], kind: str, version: int) -> tuple[dic
     except IsADirectoryError:
         raise FileFormatError(f"{path}: is a folder; expected an .npz file") from None
     except Exception as error:  # a damaged archive raises what zipfile, zlib and numpy please: a dozen types
-        raise FileFormatError(f"{path}: not a readable .npz file (truncated, or of another kind): {error}") from None
+        raise FileFormatError(
+            f"{path}: not a readable .npz file (truncated, or of another kind): {one_line(error)}"
+        ) from None
     try:
         header = json.loads(str(arrays.pop("header")))
         found, number, listed = header["format"], header["version"], set(header.get("arrays", ()))
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
         raise FileFormatError(f"{path}: an .npz without Autapse's header; expected one of kind {kind}") from None
     if found != kind:
-        raise FileFormatError(f"{path}: holds {found}; expected {kind}")
+        raise FileFormatError(f"{path}: holds {one_line(found)}; expected {kind}")
     if number != version:
-        raise FileFormatError(f"{path}: {kind} version {number}; this Autapse reads version {version}")
+        raise FileFormatError(f"{path}: {kind} version {one_line(number)}; this Autapse reads version {version}")
     lost = listed - set(arrays)  # damage to the directory of a zip can hide its members
     if lost:
         raise FileFormatError(f"{path}: damaged, the array {min(lost)} is missing")

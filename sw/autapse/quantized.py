@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from autapse.activation import Activation, Segments
-from autapse.errors import FileFormatError
+from autapse.errors import FileFormatError, one_line
 from autapse.files import write_beside
 from autapse.fixed import FloatArray, Format, IntArray, shift_round, signed_bits
 from autapse.network import FORMAT_VERSION, Network, Trajectory, check_inputs, read_npz
@@ -321,8 +321,8 @@ def load_quantized(path: str | os.PathLike[str]) -> QuantizedNetwork:
         check(q)
     except KeyError as error:
         raise FileFormatError(f"{path}: {error.args[0]} is missing from this quantised network") from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise FileFormatError(f"{path}: not a sound quantised network: {error}") from None
+    except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError) as error:
+        raise FileFormatError(f"{path}: not a sound quantised network: {one_line(error)}") from None
     return q
 
 

@@ -135,6 +135,15 @@ def test_failing_tool_that_says_nothing(tmp_path):
         run(tool, (), tmp_path, "tool.log")
 
 
+def test_tool_that_crashes(tmp_path):
+    """Said as such, with what it printed before, and the log is kept."""
+    code = "import os, signal\nprint('Info: routing', flush=True)\nos.kill(os.getpid(), signal.SIGSEGV)"
+    tool = _script(tmp_path / "tool.py", code)
+    with pytest.raises(ToolFailedError, match=r"failed: Info: routing; stopped by signal 11 \(log: ") as caught:
+        run(tool, (), tmp_path, "tool.log")
+    assert "Info: routing" in Path(str(caught.value).partition("(log: ")[2].rstrip(")")).read_text()
+
+
 def test_tool_that_vanished(tmp_path):
     with pytest.raises(MissingToolError, match="icepack does not start"):
         run(Tool("icepack", (str(tmp_path / "gone"),), "1"), (), tmp_path, "tool.log")

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autapse.errors import one_line
 from autapse.fixed import FloatArray
-from autapse.importers._reading import check_finite, one_line
+from autapse.importers._reading import check_finite
 
 Array = NDArray[Any]
 

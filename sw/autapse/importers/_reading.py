@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autapse.errors import AutapseError, FileFormatError
+from autapse.errors import AutapseError, FileFormatError, one_line
 from autapse.fixed import FloatArray
 from autapse.network import ACTIVATIONS
 
@@ -21,6 +22,7 @@ FLOATS = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 
 # What zipfile, zlib, libhdf5 and the decoders raise for damage depends on where the damage is: a flipped bit can also
 # read as "encrypted" (RuntimeError) or as an unknown compression (NotImplementedError). RecursionError: nested JSON.
+# SyntaxError and TokenError: NumPy parses the header of an array as Python.
 _DAMAGE = (
     OSError,
     EOFError,
@@ -30,6 +32,8 @@ _DAMAGE = (
     AttributeError,
     ArithmeticError,
     MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
     struct.error,
     zlib.error,
     zipfile.BadZipFile,
@@ -76,12 +80,6 @@ def reading(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     except _DAMAGE as error:
         text = f"{path}: not a readable {what.split(' ', 1)[1]} (truncated or damaged): {one_line(error)}"
         raise FileFormatError(text) from None
-
-
-def one_line(error: BaseException) -> str:
-    """The text of an error on one line of at most 300 characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:297] + "..."
 
 
 def decode(raw: bytes, dtype: str, order: str = "<") -> FloatArray:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from autapse.importers._reading import one_line
+from autapse.errors import one_line
 
 #: Types of PyTorch's storages, and the size of an element in bytes.
 SIZES = {

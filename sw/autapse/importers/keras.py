@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from autapse.errors import MissingToolError
+from autapse.errors import MissingToolError, one_line
 from autapse.fixed import FloatArray
+from autapse.importers import _hdf5
 from autapse.importers import _keras_weights as stored
 from autapse.importers._keras_config import Layer, read_layers
 from autapse.importers._keras_weights import Weights
-from autapse.importers._reading import check_activation, one_line, reading
+from autapse.importers._reading import check_activation, reading
 from autapse.importers._stack import one_activation, stacked
 from autapse.network import Network
 
@@ -56,6 +57,8 @@ def load(path: str | os.PathLike[str], *, activation: str | None = None) -> Netw
         if zipfile.is_zipfile(path):
             _without(activation, "config.json")
             return _archive(Path(path), h5py)
+    with reading(path, "an HDF5 file"):
+        _hdf5.check(path)
     with reading(path, "an HDF5 file"), Path(path).open("rb"), h5py.File(path, "r") as file:
         if file.attrs.get("model_config") is not None:
             _without(activation, "model_config")
@@ -103,6 +106,7 @@ def _archive(path: Path, h5py: Any) -> Network:
             version = str(metadata.get("keras_version")) if isinstance(metadata, dict) else version
         weights = archive.read(ARCHIVE_MEMBERS[1])
     rnns, head = read_layers(config)
+    _hdf5.check_bytes(weights)
     with h5py.File(io.BytesIO(weights), "r") as file:
         groups = stored.positional(file)
         find = lambda layer: stored.of_class(groups, layer, rnns)  # noqa: E731  # a closure, like its siblings

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from autapse.fixed import FloatArray
+from autapse.importers import _hdf5
 from autapse.importers._nir_graph import Node, is_nir, read_graph
 from autapse.importers._reading import reading
 from autapse.importers.keras import import_h5py
@@ -54,6 +55,8 @@ def load(path: str | os.PathLike[str], *, dt: float | None = None, method: str |
     MissingToolError when h5py is not installed.
     """
     h5py = import_h5py(path, "NIR files", "nir")
+    with reading(path, "an HDF5 file"):
+        _hdf5.check(path)
     with reading(path, "an HDF5 file"), Path(path).open("rb"), h5py.File(path, "r") as file:
         if method not in (None, *METHODS):
             raise ValueError(f"method must be one of {', '.join(METHODS)}; not {method!r}")

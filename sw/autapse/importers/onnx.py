@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from autapse.errors import MissingToolError
+from autapse.errors import MissingToolError, one_line
 from autapse.fixed import FloatArray
 from autapse.importers._onnx_graph import Graph, attributes, shown
 from autapse.importers._onnx_head import EXPECTED, Head, walk
-from autapse.importers._reading import one_line, reading
+from autapse.importers._reading import reading
 from autapse.importers._stack import one_activation, stacked
 from autapse.network import Network
 
