@@ -276,7 +276,7 @@ def read_npz(path: str | os.PathLike[str], kind: str, version: int) -> tuple[dic
         raise FileFormatError(f"{path}: {kind} version {one_line(number)}; this Autapse reads version {version}")
     lost = listed - set(arrays)  # damage to the directory of a zip can hide its members
     if lost:
-        raise FileFormatError(f"{path}: damaged, the array {min(lost)} is missing")
+        raise FileFormatError(f"{path}: damaged, the array {one_line(min(map(str, lost)))} is missing")
     return header, arrays
 
 

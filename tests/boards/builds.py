@@ -22,11 +22,18 @@ PATH = (
 def make_build(
     folder: Path, q: QuantizedNetwork, *, board: str = "icebreaker", tiling: str = "8x2", form: str = "mac8x8"
 ) -> Report:
-    """Write ``report.json`` and ``q.npz``; the figures of the tools are made up, those of the core are its own."""
+    """Write ``report.json`` and ``q.npz`` into the new `folder`; see :func:`make_report`."""
     folder.mkdir()
     q.save(folder / "q.npz")
+    report = make_report(q, board=board, tiling=tiling, form=form)
+    report.save(folder)
+    return report
+
+
+def make_report(q: QuantizedNetwork, *, board: str = "icebreaker", tiling: str = "8x2", form: str = "mac8x8") -> Report:
+    """A report whose figures of the tools are made up; those of the core are its own."""
     clock, schedule = 60e6, Schedule.of(q, tiling, form)
-    report = Report(
+    return Report(
         board=board,
         device=BOARDS[board].device,
         model_hash=q.model_hash().hex(),
@@ -60,5 +67,3 @@ def make_build(
         tools={"yosys": "Yosys 0.70 (git sha1 28ba3cb92)"},
         files={"bitstream": "top.bin", "network": "q.npz"},
     )
-    report.save(folder)
-    return report

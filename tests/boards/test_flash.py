@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from builds import make_report
 from typer.testing import CliRunner
 
 from autapse.cli import app
@@ -15,12 +16,14 @@ from autapse.link import EmulatedDevice
 from autapse.network import Network
 from autapse.protocol import Command, decode_frame
 from autapse.quantize import quantize
-from autapse_boards import BOARDS, Report
+from autapse_boards import BOARDS
 from autapse_boards import flash as module
 from autapse_boards.flash import Loading, check, load, plan
 from autapse_boards.programmers import COMMANDS
 from autapse_hw.system import identity_of
 from autapse_hw.tiling import Tiling
+
+NETWORK = quantize(Network(W=[[0.5]], W_in=[[1.0]], b=[0.0], W_out=[[1.0]], b_out=[0.0]))
 
 
 @pytest.fixture
@@ -28,10 +31,9 @@ def folder(tmp_path):
     """A function that writes the report of a build, as far as it is looked at here."""
 
     def write(board, **changes):
-        names = {f: None for f in Report.__dataclass_fields__}
-        report = {**names, "board": board, "files": {"bitstream": "top.bin"}, "lanes": 2, "clock_hz": 48e6}
-        report |= {"critical_path": [], "attempts": [], "resources": {}, "limits": [], "baud": 1_000_000, **changes}
-        (tmp_path / "report.json").write_text(json.dumps({"format": "autapse-build", "version": 3, **report}))
+        report = make_report(NETWORK, tiling="2", form="generic")
+        known = {"board": board, "clock_hz": 48e6, "baud": 1_000_000, **changes}
+        replace(report, **known).save(tmp_path)
         return tmp_path
 
     return write

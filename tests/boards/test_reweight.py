@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from builds import make_report
 from typer.testing import CliRunner
 
 from autapse.cli import app
@@ -86,18 +87,9 @@ def make_build(folder, q, board="icebreaker", form=None, files=()):
     (folder / "memories.json").write_text(json.dumps(places))
     (folder / "top.bin").write_text("a bitstream")
     q.save(folder / "q.npz")
-    values = {field.name: 0 for field in dataclasses.fields(Report)}
-    values |= {"board": board.name, "lanes": lanes, "tiling": str(lanes), "lane_form": form}
-    values |= {
-        "model_hash": q.model_hash().hex(),
-        "clock_hz": float(clocking.frequency),
-        "critical_path": (),
-        "attempts": (),
-        "resources": {},
-    }
-    names = {"bitstream": "top.bin", "network": "q.npz", **flow.files}
-    values |= {"seconds": {}, "formats": {}, "overflow_proof": {}, "files": names, "limits": (), "clamped_by": None}
-    Report(**values).save(folder)
+    files = {"bitstream": "top.bin", "network": "q.npz", **flow.files}
+    report = make_report(q, board=board.name, tiling=str(lanes), form=form)
+    dataclasses.replace(report, clock_hz=float(clocking.frequency), files=files).save(folder)
     return folder
 
 

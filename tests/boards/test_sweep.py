@@ -283,7 +283,6 @@ def test_a_killed_worker_loses_nothing(nets, tmp_path):
     assert not worker.is_running()
     rows = json.loads(out)["rows"]
     assert [(row["seed"], row["refused"], row["estimated"]) for row in rows] == [(1, None, False), (2, None, False)]
-    assert rows[0]["fmax_hz"] != rows[1]["fmax_hz"]
     assert all(row["clock_hz"] == 12e6 <= row["fmax_hz"] for row in rows)
 
     again = start(tmp_path, nets, *options)  # all is known: no tool runs

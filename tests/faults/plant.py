@@ -92,7 +92,8 @@ def _run_tests(tree: Path, tests: tuple[str, ...], log: Path) -> int:
             os.dup2(file.fileno(), stream)
         os.chdir(tree)
         roots = [str(tree / root) for root in ROOTS]
-        sys.path[:] = [*roots, *(entry for entry in sys.path if not entry.startswith(str(ROOT)))]
+        left = {str(ROOT / root) for root in ROOTS}  # the environment may be below ROOT, too
+        sys.path[:] = [*roots, *(entry for entry in sys.path if entry not in left)]
         os.environ["PYTHONPATH"] = os.pathsep.join(roots)
         os.environ["NUMBA_CACHE_DIR"] = str(tree / COMPILED)
         # A file of the same size and second would be taken for the one that was compiled before.

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import resource
 import subprocess
 import sys
 
@@ -14,6 +13,13 @@ from autapse.files import folder_beside, write_beside
 from autapse.gallery import path
 
 AUTAPSE = (sys.executable, "-c", "from autapse.cli import main; main()")
+# The same, with a limit on the size of its files.
+LIMITED = """
+import resource
+from autapse.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
+main()
+"""
 # Python imports this as it starts, the tools from pip as well, which are Python programs, too.
 NO_NETWORK = """
 import os, sys
@@ -27,21 +33,18 @@ sys.addaudithook(hook)
 """
 
 
-def run(*arguments, **options):
+def run(*arguments, program=AUTAPSE, **options):
     """Exit code and standard error."""
-    done = subprocess.run([*AUTAPSE, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+    done = subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
     return done.returncode, done.stderr.strip()
-
-
-def small_files():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
 
 
 @pytest.mark.parametrize("command", ["quantize", "convert"])
 def test_no_room_for_the_file(tmp_path, command):
     option = ("-o",) if command == "quantize" else ()
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}  # it writes files, too
-    code, said = run(command, path("xor"), *option, tmp_path / "q.npz", preexec_fn=small_files, env=env)
+    limited = (sys.executable, "-c", LIMITED)
+    code, said = run(command, path("xor"), *option, tmp_path / "q.npz", program=limited, env=env)
     assert (code, said) == (1, f"error: {tmp_path / 'q.npz'}: File too large")
     assert not any(tmp_path.iterdir())
 
