@@ -78,7 +78,10 @@ class ReceiveBuffer(wiring.Component):
         more = Signal()
         stuck = Signal()
         # A byte is written at once if there is room; a cycle later it counts, or its place stays free.
-        zero, comes, missed, counts = Signal(reset_less=True), Signal(), Signal(), Signal()
+        zero = Signal(reset_less=True)
+        comes = Signal()
+        missed = Signal()
+        counts = Signal()
         m.d.sync += [
             zero.eq(self.i.payload == 0),
             comes.eq(self.i.valid & ~full),

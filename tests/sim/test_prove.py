@@ -95,8 +95,8 @@ FAULTS = [
         "receive-buffer",
         "ReceiveBuffer",
         "autapse_hw.receive",
-        "comes & ~full & (~dropping | zero)",
-        "comes & (~dropping | zero)",
+        "comes.eq(self.i.valid & ~full)",
+        "comes.eq(self.i.valid)",
         "autapse_hw.formal.buffering",
     ),
     Fault(

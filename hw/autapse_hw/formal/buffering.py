@@ -32,16 +32,16 @@ def receive_buffer(b: Bench) -> None:
     b.suppose(implies(rewind | release, (rests == _BEAT) & ~taken & ~(rewind & release)))
 
     put, get, start = opened["put"], opened["get"], opened["start"]
-    written = opened["written"]
+    counts = opened["counts"]
     ahead = (put - start)[: len(put)]  # bytes that are kept; a byte is in the memory a cycle before it counts
     read = (get - start)[: len(put)]
-    b.check((read <= ahead) & (ahead + written <= _ROOM))
+    b.check((read <= ahead) & (ahead + counts <= _ROOM))
     b.check(implies(block.o.valid, read < ahead))
-    kept, missed = b.past(byte), b.past(lost)  # a byte rests for a cycle before it is written
+    kept = b.past(byte)  # a byte counts a cycle after it has come
     # After a loss nothing is kept until a zero has come.
     gap = Signal()
-    b.m.d.sync += gap.eq((gap & ~(opened["w_en"] & (kept == 0))) | missed | block.overrun)
-    b.check(implies(opened["w_en"] & gap, kept == 0))
+    b.m.d.sync += gap.eq((gap & ~(counts & (kept == 0))) | lost | block.overrun)
+    b.check(implies(counts & gap, kept == 0))
     b.check(implies(gap | block.overrun, opened["dropping"]))
 
     # A byte in any place of the ring, followed from when it is written until its place is written again.
@@ -49,7 +49,7 @@ def receive_buffer(b: Bench) -> None:
     known = Signal()
     value = Signal(8)
     with b.m.If(opened["w_en"] & (put[:-1] == place)):
-        b.m.d.sync += [known.eq(1), value.eq(kept)]
+        b.m.d.sync += [known.eq(1), value.eq(byte)]
     b.check(implies(known, opened.word("memory.memory", place) == value))
     b.check(implies(block.o.valid & (get[:-1] == place) & known, block.o.payload == value))
     offered = b.past(block.o.valid & ~block.o.ready & ~rewind)
