@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from importlib import util
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from autapse_boards.page.tables import legs
 
 FIGURES = ("differences", "table-error", "eigenvalues", "timeline", "resources", "critical-path")
 # Without them Chromium looks for its maker's hosts at every start.
-QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 LIMIT = 3_000_000
 
 
@@ -234,18 +232,6 @@ def test_verified_on_demand(tmp_path):
     text = text_of(folder)
     assert f"{found['comparisons']:,}" in text
     assert f"<b>{found['cycles_per_step']}</b> cycles a step, as the schedule says" in text
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    if (program := shutil.which("chromium")) is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu", *QUIET])
-        yield chromium
-        chromium.close()
 
 
 def opened(browser, file, width, scheme):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from autapse.loading import load
 from autapse.quantize import quantize
 
 # Without them Chromium looks for its maker's hosts at every start.
-QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 UPDATES_HZ = 25  # of the 30 that are promised on a machine that does nothing else
 pytestmark = pytest.mark.slow
 
@@ -54,18 +52,6 @@ def children(pid):
 
 def alive(pid):
     return subprocess.run(["ps", "-p", str(pid)], capture_output=True, check=False).returncode == 0
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    if (program := shutil.which("chromium")) is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu", *QUIET])
-        yield chromium
-        chromium.close()
 
 
 def opened(browser, url, width=1280, scheme="light"):

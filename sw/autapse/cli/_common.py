@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +38,14 @@ QuantizedFile = Annotated[
 LANES_HELP = "Multiply-accumulate lanes of the core: rows, or rows x columns, drains and states in turn."
 LANES_FORMS = "8|8x2|51x3/3*2"
 Lanes = Annotated[str, typer.Option(help=LANES_HELP, metavar=LANES_FORMS)]
+
+
+class Rung(StrEnum):
+    """A rung of the ladder: as what the circuit is simulated."""
+
+    RTL = "rtl"
+    GATES = "gates"
+    BITSTREAM = "bitstream"
 
 
 def complete_boards(incomplete: str) -> list[str]:

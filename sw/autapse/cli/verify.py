@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from autapse.cli._common import Json, emit, err, facts, read_array, read_lanes, read_quantized, working
+from autapse.cli._common import Json, Rung, emit, err, facts, read_array, read_lanes, read_quantized, working
 from autapse.cli._evidence import Circuit
 from autapse.cli.simulate import Seed
 from autapse.errors import AutapseError
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 _LANES = "8"  # of a core without a board
 
 
-class VerifyLevel(StrEnum):
-    """What is compared with the integer model."""
-
-    RTL = "rtl"
-    GATES = "gates"
-    BITSTREAM = "bitstream"
-
-
 class Family(StrEnum):
     """Whose cells the gates are."""
 
@@ -46,8 +38,8 @@ def verify(
         Path, typer.Argument(metavar="Q.npz|DIR", help="A quantised network, or a build folder.", show_default=False)
     ],
     level: Annotated[
-        VerifyLevel, typer.Option(help="What is compared with the integer model; a bitstream is that of a build.")
-    ] = VerifyLevel.RTL,
+        Rung, typer.Option(help="What is compared with the integer model; a bitstream is that of a build.")
+    ] = Rung.RTL,
     port: Annotated[str | None, typer.Option(metavar="P", help="Compare a board instead, on this serial port.")] = None,
     baud: Annotated[int, typer.Option(help="Bits per second of the port.", min=1)] = 1_000_000,
     board: Annotated[str | None, typer.Option(help="Build the network for this board first.", metavar="B")] = None,
@@ -113,9 +105,7 @@ class _Found(NamedTuple):
     problem: str | None
 
 
-def _check_options(
-    source: Path, level: VerifyLevel, port: str | None, board: str | None, of_core: Mapping[str, Any]
-) -> None:
+def _check_options(source: Path, level: Rung, port: str | None, board: str | None, of_core: Mapping[str, Any]) -> None:
     """Refuse options that the source has settled already, or that need another source."""
     given = [name for name, value in of_core.items() if value is not None]
     if port is not None and (board is not None or given):
@@ -124,7 +114,7 @@ def _check_options(
         Circuit.of(source, of_core["lanes"], of_core["form"])  # refuses them
     if source.is_dir() and (board is not None or given):
         raise ValueError(f"{source}: a build has its own {'board' if board else given[0]}; leave the option out")
-    if not source.is_dir() and board is None and port is None and level is VerifyLevel.BITSTREAM:
+    if not source.is_dir() and board is None and port is None and level is Rung.BITSTREAM:
         raise ValueError(f"{source}: a bitstream is verified of a build folder, or with --board")
     if board is not None and (family := set(given) & {"family", "inputs"}):
         raise ValueError(f"--{min(family)} is for a core alone, without --board")
@@ -147,7 +137,7 @@ def _of_port(source: Path, port: str, baud: int, asked: Mapping[str, Any]) -> _F
     return _Found({**asdict(result), "first": first, "port": port}, rows, _problem("board", result))
 
 
-def _of_build(folder: Path, level: VerifyLevel, asked: Mapping[str, Any]) -> _Found:
+def _of_build(folder: Path, level: Rung, asked: Mapping[str, Any]) -> _Found:
     """A build; the memories of its bitstream too, and they alone where the rest cannot be decompiled."""
     from autapse_boards import check_memories
     from autapse_sim import NotDecompilableError, verify_build
@@ -155,7 +145,7 @@ def _of_build(folder: Path, level: VerifyLevel, asked: Mapping[str, Any]) -> _Fo
     data: dict[str, Any] = {"level": level.value}
     rows: dict[str, Any] = {"level": f"{level.value} of {folder.name}"}
     problem = None
-    if level is VerifyLevel.BITSTREAM:
+    if level is Rung.BITSTREAM:
         memories = check_memories(folder, progress=asked["progress"])
         data["memories"] = asdict(memories)
         rows |= _of_memories(memories)

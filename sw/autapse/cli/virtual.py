@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, Lanes, emit, facts, note, out, read_lanes, read_quantized, working
+from autapse.cli._common import Json, Lanes, Rung, emit, facts, note, out, read_lanes, read_quantized, working
 from autapse.cli._stopping import until_stopped
 
 if TYPE_CHECKING:
@@ -21,21 +20,13 @@ _BAUD = 1_000_000  # any will do
 _SECONDS = 2.0  # of each measurement
 
 
-class Level(StrEnum):
-    """What is simulated."""
-
-    RTL = "rtl"
-    GATES = "gates"
-    BITSTREAM = "bitstream"
-
-
 def virtual(
     source: Annotated[
         Path, typer.Argument(metavar="DIR|Q.npz", help="A build folder, or a quantised network.", show_default=False)
     ],
     level: Annotated[
-        Level, typer.Option(help="The circuit, the netlist that was placed, or the bitstream, decompiled (iCE40).")
-    ] = Level.RTL,
+        Rung, typer.Option(help="The circuit, the netlist that was placed, or the bitstream, decompiled (iCE40).")
+    ] = Rung.RTL,
     lanes: Lanes = "8",
     form: Annotated[str, typer.Option(help="Form of the lanes, for a network.", metavar="FORM")] = "generic",
     divisor: Annotated[int, typer.Option(help="Clock cycles per bit; fewer are faster.", min=4)] = 4,
@@ -57,7 +48,7 @@ def virtual(
     with working("virtual board", as_json) as say:
         if source.is_dir():
             board = VirtualBoard.from_build(source, level.value, divisor=divisor, progress=say)
-        elif level is not Level.RTL:
+        elif level is not Rung.RTL:
             raise ValueError(f"{source}: level {level.value} is simulated from a build folder; see 'autapse build'")
         else:
             q = read_quantized(source)
