@@ -50,7 +50,7 @@ class Shape:
     layers
         Units of each layer of a stack, or empty.
     storage
-        Whether weights and biases can be uploaded.
+        Where weights and biases are.
     state_latency
         Cycles from a rounded sum to the new state; see :func:`autapse_hw.schedule.state_latency`.
     """
@@ -257,6 +257,12 @@ def fits(shape: Shape, board: Board, form: str | None = None) -> bool:
     return any(shortage(shape, board, Tiling(n), kind) is None for n in rows)
 
 
+def _fits_stored(shape: Shape, board: Board, upload: bool) -> bool:
+    """Whether `shape` fits with its weights in one of the places that the board has for them."""
+    storages = _storages(board, choose_form(shape, board), upload)
+    return any(fits(replace(shape, storage=storage), board) for storage in storages)
+
+
 @lru_cache(maxsize=128)
 def largest_units(board: str | Board, bits: int, inputs: int = 2, outputs: int = 1, *, upload: bool = False) -> int:
     """The most units of a plain tanh network, of `bits` bits throughout, that the board holds; 0 if none.
@@ -346,10 +352,11 @@ def _message(shape: Shape, board: Board, short: str, given: Tiling | None, form:
         segments = shape.activation.segments
         if segments is not None and segments.degree == 0 and "block RAM" in short:
             hints.append("a linear activation table saves block RAMs")
-        in_spram = replace(shape, storage=Storage.SPRAM)
-        if shape.storage == Storage.FIXED and board.resources.sprams and fits(in_spram, board, form):
+        upload = shape.storage != Storage.FIXED
+        spram = not upload and not shape.layers and Storage.SPRAM in _storages(board, kind, upload=True)
+        if spram and fits(replace(shape, storage=Storage.SPRAM), board, form):
             hints.append("with --upload it fits, with its weights in SPRAM")
-        others = [name for name, other in BOARDS.items() if name != board.name and fits(shape, other)]
+        others = [name for name, other in BOARDS.items() if name != board.name and _fits_stored(shape, other, upload)]
         if others:
             hints.append(f"it fits {', '.join(others)}")
     return f"{what} do not fit {where}: {short}" + (f"; {'; '.join(hints)}" if hints else "")

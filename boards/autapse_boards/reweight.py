@@ -59,16 +59,12 @@ def reweight(
     """
     start = time.monotonic()
     folder = Path(folder)
-    report = Report.load(folder)
-    if "memories" not in report.files:
-        raise FileFormatError(f"{folder}: does not say where its memories are; build it anew")
-    current = load_quantized(folder / report.files["network"])
+    report, current = load_build(folder)
     if report.storage == Storage.SPRAM:
         raise AutapseError(f"{folder}: its weights are in SPRAM, which no bitstream fills; use 'autapse upload'")
     _check_shape(folder, current, q)
     tell = progress or (lambda line: None)
-    at = get_board(board or report.board)
-    flow = Flow(q, at, Tiling.of(report.tiling), report.lane_form, tell, report.storage)
+    flow = flow_of(report, q, board, tell)
     family, names = flow.board.family, report.files
     with folder_beside(folder, REPORT_FILE) as work:
         shutil.copytree(folder, work, dirs_exist_ok=True)
@@ -95,6 +91,20 @@ def reweight(
         )
         report.save(work)
     return report
+
+
+def load_build(folder: Path) -> tuple[Report, QuantizedNetwork]:
+    """The report and the network of a build; FileFormatError if it does not say where its memories are."""
+    report = Report.load(folder)
+    if "memories" not in report.files:
+        raise FileFormatError(f"{folder}: does not say where its memories are; build it anew")
+    return report, load_quantized(folder / report.files["network"])
+
+
+def flow_of(report: Report, q: QuantizedNetwork, board: str | Board | None, tell: Progress) -> Flow:
+    """The flow that made a build, for the network `q`; the board is the report's unless given."""
+    at = get_board(board or report.board)
+    return Flow(q, at, Tiling.of(report.tiling), report.lane_form, tell, report.storage)
 
 
 def elaborate_again(flow: Flow, clock_hz: float, work: Path) -> None:

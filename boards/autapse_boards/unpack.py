@@ -16,14 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from autapse.errors import FileFormatError
-from autapse.quantized import load_quantized
-from autapse_boards.board import Board, get_board
+from autapse_boards.board import Board
 from autapse_boards.contents import Contents, Design, rows, stored
-from autapse_boards.flow import Flow, unpack
-from autapse_boards.report import Report
-from autapse_boards.reweight import elaborate_again
+from autapse_boards.flow import unpack
+from autapse_boards.reweight import elaborate_again, flow_of, load_build
 from autapse_boards.tools import Progress
-from autapse_hw.tiling import Tiling
 
 # What a block RAM holds, by a part of its path.
 _KINDS = {".weights.": "weights", ".biases.": "biases", ".table.": "tables"}
@@ -82,11 +79,8 @@ def check_memories(
         The folder holds no build, or one that was changed; MissingToolError and ToolFailedError from the tools.
     """
     folder, tell = Path(folder), progress or (lambda line: None)
-    report = Report.load(folder)
-    if "memories" not in report.files:
-        raise FileFormatError(f"{folder}: does not say where its memories are; build it anew")
-    q = load_quantized(folder / report.files["network"])
-    flow = Flow(q, get_board(board or report.board), Tiling.of(report.tiling), report.lane_form, tell, report.storage)
+    report, q = load_build(folder)
+    flow = flow_of(report, q, board, tell)
     family = flow.board.family
     with tempfile.TemporaryDirectory(prefix="autapse-unpack-") as name:
         work = Path(name)

@@ -25,6 +25,13 @@ class NotDecompilableError(AutapseError):
     """No tool makes logic of this bitstream."""
 
 
+def _device(device: str) -> re.Match[str]:
+    """Its size and package; NotDecompilableError unless it is an iCE40."""
+    if (match := _DEVICE.fullmatch(device)) is None:
+        raise NotDecompilableError(f"there is no decompiler for the bitstreams of the {device}")
+    return match
+
+
 def check_decompilable(device: str, netlist: Path) -> None:
     """Raise NotDecompilableError, with the reason, for a design that :func:`decompiled_source` cannot give.
 
@@ -35,8 +42,7 @@ def check_decompilable(device: str, netlist: Path) -> None:
     netlist
         yosys's, as JSON: which cells are in the bitstream.
     """
-    if not _DEVICE.fullmatch(device):
-        raise NotDecompilableError(f"there is no decompiler for the bitstreams of the {device}")
+    _device(device)
     try:
         cells = json.loads(netlist.read_text())["modules"]["top"]["cells"].values()
         kinds = {cell["type"] for cell in cells}
@@ -57,9 +63,7 @@ def decompiled_source(folder: Path, bitstream: Path, constraints: Path, device: 
     """
     vlog = find_tool("icebox_vlog", "apt-get install fpga-icestorm")
     unpack = find_tool("iceunpack", "pip install 'autapse[boards]'")
-    match = _DEVICE.fullmatch(device)
-    if match is None:
-        raise NotDecompilableError(f"there is no decompiler for the bitstreams of the {device}")
+    match = _device(device)
     shutil.copy(bitstream, folder / "top.bin")
     shutil.copy(constraints, folder / "top.pcf")
     run_tool(folder, [unpack, "top.bin", "top.asc"], f"{bitstream} is not unpacked")

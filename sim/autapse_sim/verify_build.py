@@ -9,6 +9,7 @@ from pathlib import Path
 from autapse.link import Device, SerialTransport, check_device
 from autapse_sim.verify import Progress, Verification, verify
 from autapse_sim.virtual import VirtualBoard, build_report
+from autapse_sim.virtual_build import device_family
 
 _BAUD = 1_000_000  # any will do
 _TIMEOUT = 5.0  # seconds; the first request may come while the board is still in reset, and be lost
@@ -46,7 +47,7 @@ def verify_build(
         found = check_device(device, q, steps=steps, seed=seed, progress=progress)
     return Verification(
         level=level,
-        family="ice40" if report["device"].startswith("iCE40") else "ecp5",
+        family=device_family(report["device"]),
         steps=found.steps,
         states=found.states,
         sums=0,

@@ -49,7 +49,10 @@ def run_tool(folder: Path, command: Sequence[str], failure: str) -> str:
 
 
 def find_yosys() -> str:
-    """The yosys to use: the environment's choice, or as of :func:`find_tool`."""
+    """The yosys to use: the environment's choice, or as of :func:`find_tool`.
+
+    The one from pip comes first, unlike in a build: the cell models are of its version (:mod:`autapse_sim.models`).
+    """
     return os.environ.get("YOSYS") or find_tool("yosys", "pip install 'autapse[sim]'")
 
 

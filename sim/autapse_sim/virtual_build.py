@@ -39,8 +39,7 @@ def built_source(folder: Path, report: Mapping[str, Any], level: str) -> Callabl
         raise FileFormatError(f"{folder}: its report names no {min(missing)}; build it anew")
     netlist, constraints, bitstream = (folder / names[what] for what in ("netlist", "constraints", "bitstream"))
     if level == "gates":
-        family = "ice40" if device.startswith("iCE40") else "ecp5"
-        return lambda work: board_source(work, netlist, constraints, family)
+        return lambda work: board_source(work, netlist, constraints, device_family(device))
     if level != "bitstream":
         raise ValueError(f"a level is {', '.join(LEVELS[:-1])} or {LEVELS[-1]}, not {level!r}")
     check_decompilable(device, netlist)
@@ -51,3 +50,8 @@ def compile_board(folder: Path, source: str) -> Path:
     """Build the program ``folder/obj/board`` from Verilog of a module ``board``; ToolFailedError with the log's end."""
     main = resources.files("autapse_sim").joinpath("virtual.cpp").read_text(encoding="utf-8")
     return compile_program(folder, TOP, source, main, "the virtual board did not compile")
+
+
+def device_family(device: str) -> str:
+    """Family of an FPGA by its maker's name: ice40 or ecp5."""
+    return "ice40" if device.startswith("iCE40") else "ecp5"

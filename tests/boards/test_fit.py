@@ -376,3 +376,12 @@ def test_a_stack_of_layers_takes_no_uploads():
         ValueError, match=r"a stack of layers, here \(7, 5\), cannot be uploaded: build it without --upload"
     ):
         fit(q, ULX3S, upload=True)
+
+
+def test_no_uploads_are_offered_to_a_stack_of_layers():
+    single = replace(Shape.typical(250, 8), layers=())
+    with pytest.raises(DoesNotFitError, match="with --upload it fits"):
+        fit(single, UP5K)
+    with pytest.raises(DoesNotFitError, match="units with 8-bit weights do not fit") as caught:
+        fit(replace(single, layers=(150, 100)), UP5K)
+    assert "--upload" not in str(caught.value)

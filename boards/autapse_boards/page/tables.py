@@ -14,7 +14,7 @@ from autapse_boards.boards import BOARDS
 from autapse_boards.flash import plan
 from autapse_boards.page.findings import Comparison, task_of
 from autapse_boards.programmers import COMMANDS
-from autapse_boards.report import Hop, Report
+from autapse_boards.report import Hop, Report, uses
 
 #: A serial port as Linux names the one of a board; the reader's own may have another number.
 PORT = "/dev/ttyUSB1"
@@ -36,6 +36,11 @@ _ORIGINS = {
 RUNGS = {
     "rtl": ("The RTL", "simulated by Verilator", "autapse verify {folder}"),
     "gates": ("The synthesised cells", "simulated by Verilator", "autapse verify {folder} --level gates"),
+    "bitstream": (
+        "The bitstream, decompiled",
+        "simulated by Verilator",
+        "autapse verify {folder} --level bitstream",
+    ),
     "link": ("The board behind its serial line", "", "autapse demo"),
 }
 
@@ -58,7 +63,7 @@ def rungs(evidence: Sequence[Evidence], folder: Path) -> list[Rung]:
         Rung(what, how, known.pop(level, None), command.format(folder=place))
         for level, (what, how, command) in RUNGS.items()
     ]
-    return [*named, *(Rung(e.level, e.circuit, e, "") for e in known.values())]
+    return [*named, *(Rung(e.level, "", e, "") for e in known.values())]
 
 
 def origin(q: QuantizedNetwork) -> list[tuple[str, str]]:
@@ -156,8 +161,7 @@ def commands(folder: Path, report: Report) -> list[tuple[str, str]]:
 
 def others(report: Report) -> str:
     """What is used besides logic."""
-    rest = (f"{use.used} of {use.available} {name}" for name, use in report.resources.items() if use.available)
-    return ", ".join(list(rest)[1:])
+    return uses({name: use for name, use in report.resources.items() if name != "logic"})
 
 
 def made_with(report: Report) -> str:

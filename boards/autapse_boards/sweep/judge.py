@@ -66,7 +66,7 @@ class Judge:
         )
 
     def measure(self, net: Network, words: Words) -> dict[str, float | str | None]:
-        """Columns of the table: task, metric, float_score, score, error.
+        """Columns of the table: task, metric, float_score, score, error; and the model hash.
 
         ``error`` is the RMS difference of the readouts as a fraction of the RMS of the float readout.
         """
@@ -75,7 +75,8 @@ class Judge:
         x = self._inputs(net, task)
         exact, fixed = net.run(x).z, q.readout(x)
         size = float(np.sqrt(np.mean(exact**2))) or 1.0
-        found: dict[str, float | str | None] = {"error": float(np.sqrt(np.mean((fixed - exact) ** 2))) / size}
+        error = float(np.sqrt(np.mean((fixed - exact) ** 2))) / size
+        found: dict[str, float | str | None] = {"model_hash": q.model_hash().hex(), "error": error}
         if task is None:
             return found
         trials = task.trials(self.trials, np.random.default_rng(self.seed))

@@ -29,7 +29,6 @@ from autapse_boards.tools import find
 
 #: Columns of the table that a piece found, or ``refused``: why it cannot be.
 Found = dict[str, Any]
-_TOOLS = {"ice40": ("yosys", "nextpnr-ice40"), "ecp5": ("yosys", "nextpnr-ecp5")}
 _CODE = ("autapse", "autapse_hw", "autapse_boards")
 
 
@@ -73,7 +72,7 @@ class Piece:
         found |= {"model": self.model_hash, "board": self.board, "lanes": self.lanes}
         if self.seed is None:
             return found
-        tools = {name: find(name).version for name in _TOOLS[get_board(self.board).family]}
+        tools = {name: find(name).version for name in ("yosys", f"nextpnr-{get_board(self.board).family}")}
         return found | {"form": self.form, "seed": self.seed, "frequency": self.frequency, "tools": tools}
 
     @cached_property
@@ -96,12 +95,8 @@ class Piece:
 
     def _work(self, scratch: str | None) -> Found:
         if self.kind == "judge":
-            return self._judge()
+            return self.judge.measure(self.net, self.words)
         return self._fit() if self.kind == "fit" else self._build(scratch)
-
-    def _judge(self) -> Found:
-        q = self.judge.quantized(self.net, self.words)
-        return {"model_hash": q.model_hash().hex(), **self.judge.measure(self.net, self.words)}
 
     def _fit(self) -> Found:
         assert self.board is not None
@@ -151,8 +146,9 @@ def code_hash() -> str:
     for package in _CODE:
         root = Path(str(resources.files(package)))
         for file in sorted(root.rglob("*.py")):
-            if "cli" not in file.parts:
-                texts.append(file.relative_to(root).as_posix().encode() + file.read_bytes())
+            name = file.relative_to(root)
+            if "cli" not in name.parts:
+                texts.append(name.as_posix().encode() + file.read_bytes())
     return _sha(b"\0".join(texts))
 
 
