@@ -156,6 +156,15 @@ class Schedule:
             gaps.append(max(0, max(needed) - begin))
         return tuple(gaps)
 
+    def place_of(self, row: int) -> int:
+        """Where a row lies in the tiles."""
+        return next(place[row - span.start] for span, place in zip(self.spans, self.places, strict=True) if row in span)
+
+    def begin_of(self, tile: int) -> int:
+        """The cycle of a step in which the first slot of a tile is issued."""
+        waits = zip(self.gaps, self.places[1:], strict=True)
+        return tile * self.tile_cycles + sum(gap for gap, place in waits if place.start // self.tiling.rows <= tile)
+
     def _ready(self, place: int, waited: int) -> int:
         """The cycle of a step in which the state of a row can be issued, `waited` gaps before its tile being in it."""
         tile, at = divmod(place, self.tiling.rows)

@@ -78,9 +78,9 @@ class Timeline:
     def written(self, unit: int) -> int:
         """The cycle in which the new state of `unit` is written, counted from the first slot of its step."""
         s = self.schedule
-        tile, at = divmod(s.outputs + unit, s.tiling.rows)
+        tile, at = divmod(s.place_of(s.outputs + unit), s.tiling.rows)
         # The schedule's latency ends where the state can be issued: a cycle after it is written.
-        return tile * s.tile_cycles + s.slots - 1 + s.latency - 1 + at // s.tiling.drains
+        return s.begin_of(tile) + s.slots - 1 + s.latency - 1 + at // s.tiling.drains
 
     def spans(self, steps: int = 1) -> list[Span]:
         """All spans of steps that follow each other."""
@@ -94,16 +94,16 @@ class Timeline:
     def _step(self) -> Iterator[Span]:
         s = self.schedule
         for tile in range(s.tiles):
-            begin = tile * s.tile_cycles
+            begin, following = s.begin_of(tile), s.begin_of(tile + 1) if tile + 1 < s.tiles else s.cycles_per_step
             at_lanes = begin + self.fetch
             head = at_lanes + s.slots - 1 + self.summed + SUM_TO_HEAD
             yield Span("operands", 0, tile, begin, begin + s.slots)
             yield Span("lanes", 0, tile, at_lanes, at_lanes + s.slots - 1 + self.summed)
             yield Span("drains", 0, tile, head, head + s.groups - 1 + self.rounded)
-            first, behind = (max(0, min(t * s.tiling.rows, s.rows) - s.outputs) for t in (tile, tile + 1))  # units
-            if first < behind:  # else the tile holds readout rows alone
-                begin, end = self.written(first), self.written(behind - 1)
-                yield Span("activation", 0, tile, begin - self.updated, end)
-                yield Span("state written", 0, tile, begin, end + 1)
-        if s.stall:
-            yield Span("waiting", 0, None, s.tiles * s.tile_cycles, s.cycles_per_step)
+            units = [j for j in range(s.units) if s.place_of(s.outputs + j) // s.tiling.rows == tile]
+            if units:  # else the tile holds readout rows alone
+                first, last = self.written(units[0]), self.written(units[-1])
+                yield Span("activation", 0, tile, first - self.updated, last)
+                yield Span("state written", 0, tile, first, last + 1)
+            if begin + s.tile_cycles < following:  # for the states of a layer, or of the step
+                yield Span("waiting", 0, None, begin + s.tile_cycles, following)

@@ -1,5 +1,6 @@
 """The timeline against the cycles in which simulated cores write their states."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -22,6 +23,8 @@ SHAPES = [
     (12, 1, 8, "20", {}),
     (9, 2, 1, "10x3/3*5", {}),
     (7, 2, 2, "4x2/2", {"leaky": True}),
+    (9, 2, 1, "3", {"layers": (4, 5)}),
+    (7, 3, 2, "4x2/2", {"layers": (3, 4)}),
 ]
 
 
@@ -60,8 +63,9 @@ def written_cycles(core: Core, steps: int) -> dict[tuple[int, int], int]:
 
 
 def network(units, inputs, outputs, options):
-    net = random_network(np.random.default_rng(units), units, inputs, outputs, **options)
-    return quantize(net, weight_bits=8, state_bits=8)
+    layers = options.get("layers", ())
+    net = random_network(np.random.default_rng(units), units, inputs, outputs, leaky=options.get("leaky", False))
+    return quantize(replace(net, layers=layers), weight_bits=8, state_bits=8)
 
 
 @pytest.mark.parametrize(("units", "inputs", "outputs", "tiling", "options"), SHAPES)
@@ -86,7 +90,7 @@ def test_spans(units, inputs, outputs, tiling, options):
     assert all(span.begin < span.end for span in spans)
     cycles = {part: sum(x.end - x.begin for x in spans if x.part == part) for part in PARTS}
     assert cycles["operands"] == 2 * s.tiles * s.slots
-    assert cycles["waiting"] == 2 * s.stall
+    assert cycles["waiting"] == 2 * (s.stall + sum(s.gaps))
     writes = {cycle for x in spans if x.part == "state written" for cycle in range(x.begin, x.end)}
     assert writes == {timeline.written(j) + k * s.cycles_per_step for j in range(units) for k in range(2)}
     for part in ("operands", "state written"):

@@ -86,7 +86,7 @@ def _of_network(q: QuantizedNetwork, c: Comparison, spectrum: Spectrum) -> Itera
 def _of_build(report: Report, line: Timeline) -> Iterator[Figure]:
     s = line.schedule
     text = (
-        f"Which part of the core works in which cycle: {s.tiles} groups of rows, {s.slots} slots each, {s.stall} "
+        f"Which part of the core works in which cycle: {s.tiles} groups of rows, {s.slots} slots each, {s.stall + sum(s.gaps)} "
         f"cycles of waiting; a step follows every {s.cycles_per_step} cycles."
     )
     yield Figure.of("timeline", "Two steps", text, build_charts.timeline(line), ("begin",))
