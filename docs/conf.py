@@ -1,4 +1,4 @@
-"""Sphinx: how the documentation is built. `make docs` does it; warnings are errors there and in the tests."""
+"""Sphinx: how the documentation is built. `make docs` does it; warnings are errors."""
 
 import re
 import sys

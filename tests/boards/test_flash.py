@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from builds import make_report
+from builds import make_build, make_report
 from typer.testing import CliRunner
 
 from autapse.cli import app
@@ -119,6 +119,17 @@ def test_missing_programs_and_libraries_are_named_with_the_line_that_installs_th
         load(script(tmp_path, f"print({said!r}, file=sys.stderr); sys.exit(127)"))
     with pytest.raises(MissingToolError, match=r"iceprog does not start: .*apt-get install fpga-icestorm"):
         load(Loading("iceprog", (str(tmp_path / "gone"),), True))
+
+
+@pytest.mark.parametrize(("options", "expected"), [([], 12_000_000), (["--baud", "9600"], 9600)])
+def test_a_board_is_verified_at_the_baud_rate_of_its_build(monkeypatch, tmp_path, options, expected):
+    def opened(port, baud):
+        raise AutapseError(f"{port} at {baud}")
+
+    make_build(tmp_path / "build", NETWORK, tiling="2", form="generic")
+    monkeypatch.setattr("autapse.link.SerialTransport", opened)
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "build"), "--port", "P", *options])
+    assert str(done.exception) == f"P at {expected}"
 
 
 class _Answering:

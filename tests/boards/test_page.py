@@ -22,7 +22,6 @@ from autapse_boards.page.findings import compare
 from autapse_boards.page.tables import legs
 
 FIGURES = ("differences", "table-error", "eigenvalues", "timeline", "resources", "critical-path")
-# Without them Chromium looks for its maker's hosts at every start.
 LIMIT = 3_000_000
 
 

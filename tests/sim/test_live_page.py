@@ -13,7 +13,6 @@ from autapse.gallery import path
 from autapse.loading import load
 from autapse.quantize import quantize
 
-# Without them Chromium looks for its maker's hosts at every start.
 UPDATES_HZ = 25  # of the 30 that are promised on a machine that does nothing else
 pytestmark = pytest.mark.slow
 

@@ -153,6 +153,7 @@ def keras_like(file, layers):
         (["verify", "q8.npz", "--level", "bitstream"], "a bitstream is verified of a build folder, or with --board"),
         (["verify", "q8.npz", "--port", "P", "--lanes", "4"], "--lanes is of a design to simulate"),
         (["verify", "q8.npz", "--port", "P", "--board", "B"], "--board is of a design to simulate"),
+        (["verify", "q8.npz", "--port", "P", "--level", "gates"], "--level gates is of a design to simulate"),
         (["verify", "q8.npz", "--board", "B", "--family", "ecp5"], "--family is for a core alone"),
         (["verify", "q8.npz", "--board", "B"], "no board 'B'; there are icebreaker"),
         (["verify", ".", "--family", "ecp5"], "a build has its own family; leave the option out"),

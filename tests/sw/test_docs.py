@@ -23,7 +23,7 @@ PAGES = [p for p in (ROOT / "docs").rglob("*.md") if not p.relative_to(ROOT / "d
 BLOCK = re.compile(r"^```(python|console|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: Pages whose commands are run too; elsewhere, and in blocks ```sh, they are for a person, a board, or a long time.
 WALKED = ("tutorial", "howto")
-SLOW = {"keras_to_board", "own_task", "closed_loop", "simulate_in_ci", "circuit", "boards"}
+SLOW = {"keras_to_board", "own_task", "closed_loop", "simulate_in_ci", "circuit"}
 #: Tested by itself, below or in its own module.
 APART = {"theory", "boards", "sweeps", "report"}
 #: Pages that begin with what another page has left in its folder.

@@ -86,8 +86,8 @@ def _of_network(q: QuantizedNetwork, c: Comparison, spectrum: Spectrum) -> Itera
 def _of_build(report: Report, line: Timeline) -> Iterator[Figure]:
     s = line.schedule
     text = (
-        f"Which part of the core works in which cycle: {s.tiles} groups of rows, {s.slots} slots each, {s.stall + sum(s.gaps)} "
-        f"cycles of waiting; a step follows every {s.cycles_per_step} cycles."
+        f"Which part of the core works in which cycle: {s.tiles} groups of rows, {s.slots} slots each, "
+        f"{s.stall + sum(s.gaps)} cycles of waiting; a step follows every {s.cycles_per_step} cycles."
     )
     yield Figure.of("timeline", "Two steps", text, build_charts.timeline(line), ("begin",))
     used = "; ".join(f"{name} {use.used} of {use.available}" for name, use in report.resources.items())

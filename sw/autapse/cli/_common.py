@@ -25,6 +25,7 @@ from autapse.network import Network
 from autapse.quantized import QuantizedNetwork, load_quantized
 
 if TYPE_CHECKING:
+    from autapse.link import SerialTransport
     from autapse_hw.tiling import Tiling
 
 #: Results go to standard output, everything else to standard error, so that output can be piped.
@@ -58,6 +59,35 @@ def complete_boards(incomplete: str) -> list[str]:
 BoardName = Annotated[
     str, typer.Option(help="Board to build for; see 'autapse boards'.", autocompletion=complete_boards)
 ]
+
+
+#: Bits per second of a serial line, where no build says otherwise.
+BAUD = 1_000_000
+
+
+def network_and_baud(source: Path) -> tuple[QuantizedNetwork, int]:
+    """The network of a build or file, and the baud rate that a board has with it."""
+    if not source.is_dir():
+        return read_quantized(source), BAUD
+    from autapse_boards import Report
+
+    report = Report.load(source)
+    return read_quantized(source / report.files["network"]), report.baud
+
+
+def open_port(port: str, baud: int) -> SerialTransport:
+    """The serial port; a warning tells what would make it faster."""
+    from autapse.link import SerialTransport
+
+    transport = SerialTransport(port, baud)
+    if transport.latency_hint:
+        err.print(f"[yellow]warning:[/] {transport.latency_hint}", soft_wrap=True)
+    return transport
+
+
+def float_network(found: Network | QuantizedNetwork) -> Network:
+    """The network itself, or the one that a quantised one was made from."""
+    return found.network if isinstance(found, QuantizedNetwork) else found
 
 
 def read_lanes(lanes: str, q: QuantizedNetwork) -> Tiling:

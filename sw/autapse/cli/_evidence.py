@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,16 @@ class Circuit:
             raise AutapseError(f"{path}: a build has its own lanes, {report.tiling} of form {report.lane_form}")
         q = load_quantized(path / report.files["network"])
         return cls(q, Tiling.of(report.tiling), report.lane_form, path)
+
+    def verify(self, steps: int, progress: Callable[[str], None], seed: int = 0) -> Verification:
+        """Compare the RTL with the model, and keep what was found; AutapseError if they differ."""
+        from autapse_sim import verify
+
+        found = verify(self.q, lanes=self.tiling, form=self.form, steps=steps, seed=seed, progress=progress)
+        self.keep(found)
+        if not found.ok:
+            raise AutapseError(f"the circuit differs from the model: {found.first[0]}")
+        return found
 
     def keep(self, found: Verification) -> None:
         """Put what was found into the build folder."""

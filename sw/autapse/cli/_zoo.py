@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from autapse.cli._common import read_any
+from autapse.cli._common import float_network, read_any
 from autapse.errors import AutapseError
 from autapse.loading import READABLE
 from autapse.network import Network
@@ -27,7 +27,7 @@ def read_network(name: str, dt: float | None = None) -> tuple[Network | Quantize
     else:
         file = Path(name)
     found = read_any(file)
-    net = found.network if isinstance(found, QuantizedNetwork) else found
+    net = float_network(found)
     one_gain = net.g[0] > 0.0 and bool((net.g == net.g[0]).all())
     return found, dt if dt is not None else float(net.g[0]) if one_gain else 1.0
 

@@ -10,12 +10,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, emit, facts, note, read_array, working
+from autapse.cli._common import Json, emit, facts, float_network, note, read_array, working
 from autapse.cli._zoo import HELP, name_of, read_network
 from autapse.errors import AutapseError
 from autapse.files import folder_beside
 from autapse.network import check_inputs
-from autapse.quantized import QuantizedNetwork
 
 
 class Form(StrEnum):
@@ -76,7 +75,7 @@ def circuit(
     if simulate:
         c.find_ngspice()  # before the work, not after it
     found, _ = read_network(file)
-    net = found.network if isinstance(found, QuantizedNetwork) else found
+    net = float_network(found)
     equation = c.from_network(net, dt)
     if inputs is None:
         stimulus = c.Stimulus.default(equation, seed)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, emit, facts, out, read_array, working
+from autapse.cli._common import Json, emit, facts, float_network, out, read_array, working
 from autapse.cli._rtl import simulated
 from autapse.cli._zoo import HELP, name_of, read_network
 from autapse.errors import AutapseError, MissingToolError, ToolFailedError
@@ -68,7 +68,7 @@ def compare(
 
     found, step = read_network(net, dt)
     given = found if isinstance(found, QuantizedNetwork) else None
-    float_net = found.network if isinstance(found, QuantizedNetwork) else found
+    float_net = float_network(found)
     chosen = None if units is None else _units(units, float_net.units)
     if chosen is not None:
         if given is not None:

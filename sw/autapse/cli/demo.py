@@ -57,8 +57,7 @@ def demo(
     from autapse.tasks import TASKS
     from autapse_boards import build
     from autapse_boards.page import write_page
-    from autapse_hw.tiling import Tiling
-    from autapse_sim import simulate, verify
+    from autapse_sim import simulate
 
     output.mkdir(parents=True, exist_ok=True)
     task = TASKS["flipflop"]
@@ -83,11 +82,8 @@ def demo(
         f"{report.tiling} lanes ({report.lane_form}), {_VERIFY_STEPS:,} steps, simulated by Verilator",
     )
     with working("verifying", as_json) as say:
-        proof = verify(q, lanes=report.tiling, form=report.lane_form, steps=_VERIFY_STEPS, seed=_SEED, progress=say)
-        circuit = Circuit(q, Tiling.of(report.tiling), report.lane_form, output / board)
-        circuit.keep(proof)
-        if not proof.ok:
-            raise AutapseError(f"the circuit differs from the model: {proof.first[0]}")
+        circuit = Circuit.of(output / board)
+        proof = circuit.verify(_VERIFY_STEPS, say, _SEED)
         codes = q.quantize_inputs(trials.x[:1])[0][0]
         z = q.formats.z.dequantize(simulate(q, codes[None], lanes=report.tiling, form=report.lane_form, progress=say))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from autapse import __version__
 from autapse.cli._common import Json, emit, out
 from autapse.errors import MissingToolError
 
@@ -37,7 +37,7 @@ def doctor(
 
     found = groups(group)
     machine = {
-        "autapse": version("autapse"),
+        "autapse": __version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
     }

@@ -57,4 +57,8 @@ def flash(
         done = f"loaded into {to.value}"
         out.print(done if answer is None else f"{done}; {port} answers as network {answer['model_hash']}")
         if identity is not None and identity.upload is not None and not identity.upload.loaded:
-            out.print(f"its weights come next: autapse upload {folder / 'q.npz'} --port {port}")
+            from autapse_boards import Report
+
+            report = Report.load(folder)
+            file = shlex.quote(str(folder / report.files["network"]))
+            out.print(f"its weights come next: autapse upload {file} --port {port} --baud {report.baud}", markup=False)

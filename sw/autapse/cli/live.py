@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autapse.cli._common import Json, Lanes, emit, err, note, out, read_lanes, read_quantized, working
+from autapse.cli._common import (
+    BAUD,
+    Json,
+    Lanes,
+    emit,
+    network_and_baud,
+    note,
+    open_port,
+    out,
+    read_lanes,
+    read_quantized,
+    working,
+)
 from autapse.cli._stopping import until_stopped
 from autapse.errors import AutapseError
 
@@ -17,7 +29,6 @@ if TYPE_CHECKING:
     from autapse.link import Device
     from autapse.quantized import QuantizedNetwork
 
-_BAUD = 1_000_000
 # A virtual board loses nothing, but a busy machine may let it wait.
 _VIRTUAL_SECONDS = 30.0
 
@@ -78,13 +89,10 @@ def _connect(
     if port is None:
         assert source is not None
         board = stack.enter_context(_virtual(source, lanes, form, say))
-        transport = SerialTransport(board.port, _BAUD)
+        transport = SerialTransport(board.port, BAUD)
         return stack.enter_context(Device(transport, timeout=_VIRTUAL_SECONDS, reconnect=0.0)), board.q
-    q, built = _network(source)
-    transport = SerialTransport(port, baud or built)
-    if transport.latency_hint:
-        err.print(f"[yellow]warning:[/] {transport.latency_hint}", soft_wrap=True)
-    return stack.enter_context(Device(transport)), q
+    q, built = (None, BAUD) if source is None else network_and_baud(source)
+    return stack.enter_context(Device(open_port(port, baud or built))), q
 
 
 def _virtual(source: Path, lanes: str, form: str, say: Any) -> Any:
@@ -94,13 +102,3 @@ def _virtual(source: Path, lanes: str, form: str, say: Any) -> Any:
         return VirtualBoard.from_build(source, progress=say)
     q = read_quantized(source)
     return VirtualBoard(q, lanes=read_lanes(lanes, q), form=form, progress=say)
-
-
-def _network(source: Path | None) -> tuple[QuantizedNetwork | None, int]:
-    """The network of a build or file, and the baud rate that the board has with it."""
-    if source is None or not source.is_dir():
-        return (None if source is None else read_quantized(source)), _BAUD
-    from autapse_boards import Report
-
-    report = Report.load(source)
-    return read_quantized(source / report.files["network"]), report.baud

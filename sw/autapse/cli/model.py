@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from autapse.bounds import ErrorBounds, error_bounds
-from autapse.cli._common import Json, emit, facts, out, read_any, read_array, read_quantized, working
+from autapse.cli._common import Json, emit, facts, float_network, out, read_any, read_array, read_quantized, working
 from autapse.loading import READABLE, load, parse_options
 from autapse.network import Network
 from autapse.quantized import QuantizedNetwork
@@ -39,7 +39,7 @@ def inspect(file: NetworkFile, option: Options = None, as_json: Json = False) ->
     began = time.perf_counter()
     found = read_any(file, options)
     seconds = time.perf_counter() - began
-    net = found.network if isinstance(found, QuantizedNetwork) else found
+    net = float_network(found)
     data = {**describe(net), "seconds to read": round(seconds, 3)}
     if isinstance(found, QuantizedNetwork):
         data["quantised"] = describe_quantized(found)

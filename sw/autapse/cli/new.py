@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from importlib import resources
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from autapse.cli._common import BoardName, Json, emit, out, working
+from autapse import __version__
+from autapse.cli._common import BoardName, Json, emit, float_network, out, working
 from autapse.cli._zoo import HELP, read_network
 from autapse.cli.model import Options
 from autapse.files import folder_beside
@@ -58,9 +58,7 @@ def new(
         q, error = _measured(net, words)
         plan = fit(q, board)  # an error now, and not in the user's CI
         (work / _MARKER).write_text(_settings(words, plan, error), encoding="utf-8")
-        (work / "requirements.txt").write_text(
-            f"autapse[sim,boards,link]=={version('autapse')}\npytest\n", encoding="utf-8"
-        )
+        (work / "requirements.txt").write_text(f"autapse[sim,boards,link]=={__version__}\npytest\n", encoding="utf-8")
         files = sorted(file.relative_to(work).as_posix() for file in work.rglob("*") if file.is_file())
     emit(as_json, {"folder": str(folder), "files": files, "board": plan.board, "largest_error": error})
     if not as_json:
@@ -73,8 +71,7 @@ def _network(name: str, option: list[str] | None) -> Network:
 
     if option:
         return load(Path(name), **parse_options(option))
-    found, _ = read_network(name)
-    return found.network if isinstance(found, QuantizedNetwork) else found
+    return float_network(read_network(name)[0])
 
 
 def _reach(net: Network) -> float:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from autapse.cli._common import Json, emit, out, working
 from autapse.cli._evidence import Circuit
-from autapse.errors import AutapseError
 
 
 def report(
@@ -35,20 +34,10 @@ def report(
 
     with working("report", as_json) as say:
         if verify is not None:
-            _verify(folder, verify, say)
+            Circuit.of(folder).verify(verify, say)
         page = write_page(folder, output, progress=say)
     emit(as_json, {"file": str(page.file), "bytes": page.bytes, "figures": list(page.figures)})
     if not as_json:
         out.print(f"{page.file}: {page.bytes / 1e6:.1f} MB, {len(page.figures)} figures", markup=False)
     if show:
         webbrowser.open(page.file.resolve().as_uri())
-
-
-def _verify(folder: Path, steps: int, say: Any) -> None:
-    from autapse_sim import verify
-
-    circuit = Circuit.of(folder)
-    found = verify(circuit.q, lanes=circuit.tiling, form=circuit.form, steps=steps, progress=say)
-    circuit.keep(found)
-    if not found.ok:
-        raise AutapseError(f"the circuit differs from the model: {found.first[0]}")

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from autapse.cli._common import Json, emit, err, facts, is_quiet, read_array, write_array
+from autapse.cli._common import Json, emit, err, facts, is_quiet, open_port, read_array, write_array
 from autapse.cli._live import live_bars, progress_bar
 from autapse.errors import AutapseError, FileFormatError
 from autapse.files import write_beside
@@ -45,7 +45,7 @@ def stream(
 
     Example: autapse stream --port /dev/ttyUSB1 --inputs x.npy -o z.npy
     """
-    from autapse.link import Device, SerialTransport
+    from autapse.link import Device
 
     if as_json and output == "-":
         raise AutapseError("--json prints the summary where the outputs go: name a file for them with -o")
@@ -54,9 +54,7 @@ def stream(
     if inputs != "-" and Path(inputs).suffix not in (".npy", ".csv"):
         raise AutapseError(f"inputs come from a .npy or .csv file, or from -, not from {inputs}")
     sequences = None if inputs == "-" else _read(Path(inputs))
-    transport = SerialTransport(port, baud)
-    if transport.latency_hint:
-        err.print(f"[yellow]warning:[/] {transport.latency_hint}", soft_wrap=True)
+    transport = open_port(port, baud)
     began = time.monotonic()
     with ExitStack() as stack:
         device = stack.enter_context(Device(transport))

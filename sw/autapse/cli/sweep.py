@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from autapse.cli._common import Json, emit, err, is_quiet, note, out
+from autapse.cli._common import Json, emit, err, float_network, is_quiet, note, out
 from autapse.cli._zoo import HELP, read_network
 from autapse.errors import AutapseError
-from autapse.quantized import QuantizedNetwork
 
 if TYPE_CHECKING:
-    from autapse.network import Network
     from autapse_boards.sweep import Progress, Row
 
 _SHOWN = 20  # rows of the front
@@ -67,7 +65,7 @@ def sweep(
     from autapse_boards.sweep import sweep as run_sweep
 
     space = Space(
-        networks={name: _float(name) for name in network},
+        networks={name: float_network(read_network(name)[0]) for name in network},
         words=tuple(words for text in _items(bits, "--bits") for words in Words.of(text)),
         boards=tuple(BOARDS) if boards == "all" else tuple(_items(boards, "--boards")),
         lanes=tuple(_items(lanes, "--lanes")),
@@ -98,11 +96,6 @@ def sweep(
         out.print(f"{len(rows)} designs, {len(refused)} cannot be built; written to {', '.join(files)}", markup=False)
     if len(refused) == len(rows):
         raise AutapseError(f"no design can be built; the first: {refused[0].refused}")
-
-
-def _float(name: str) -> Network:
-    found, _ = read_network(name)
-    return found.network if isinstance(found, QuantizedNetwork) else found
 
 
 def _items(text: str, option: str) -> list[str]:

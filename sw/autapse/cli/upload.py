@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from autapse.cli._common import Json, QuantizedFile, emit, err, facts, is_quiet, read_quantized
+from autapse.cli._common import Json, QuantizedFile, emit, err, facts, is_quiet, open_port, read_quantized
 from autapse.cli._live import progress_bar
 
 
@@ -26,12 +26,12 @@ def upload(
 
     Example: autapse upload q2.npz --port /dev/ttyUSB1
     """
-    from autapse.link import Device, SerialTransport
+    from autapse.link import Device
 
     q = read_quantized(file)
     began = time.monotonic()
     with ExitStack() as stack:
-        device = stack.enter_context(Device(SerialTransport(port, baud)))
+        device = stack.enter_context(Device(open_port(port, baud)))
         shows = err.is_terminal and not (as_json or is_quiet())
         show = progress_bar("bytes", device.identity.memory_bytes, stack) if shows else None
         device.upload(q, progress=show)

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from autapse.cli._common import Json, Rung, emit, err, facts, read_array, read_lanes, read_quantized, working
+from autapse.cli._common import (
+    Json,
+    Rung,
+    emit,
+    facts,
+    network_and_baud,
+    open_port,
+    read_array,
+    read_lanes,
+    read_quantized,
+    working,
+)
 from autapse.cli._evidence import Circuit
 from autapse.cli.simulate import Seed
 from autapse.errors import AutapseError
@@ -41,7 +52,9 @@ def verify(
         Rung, typer.Option(help="What is compared with the integer model; a bitstream is that of a build.")
     ] = Rung.RTL,
     port: Annotated[str | None, typer.Option(metavar="P", help="Compare a board instead, on this serial port.")] = None,
-    baud: Annotated[int, typer.Option(help="Bits per second of the port.", min=1)] = 1_000_000,
+    baud: Annotated[
+        int | None, typer.Option(help="Bits per second of the port; those of the build, or 1000000.", min=1)
+    ] = None,
     board: Annotated[str | None, typer.Option(help="Build the network for this board first.", metavar="B")] = None,
     steps: Annotated[int, typer.Option(help="Steps of random inputs.", min=1)] = 200,
     inputs: Annotated[
@@ -68,8 +81,8 @@ def verify(
     Of a network, the core is simulated, as RTL or as the vendor cells that yosys makes of it, with inputs waiting and
     again with random pauses on both sides. Of a build, the netlist that was placed, or what the bitstream is decompiled
     to, is simulated between its pins, and talked to over its serial line, as is the board on a port. The memories of
-    every bitstream are compared bit for bit with the network. What was found of a build is kept in its folder, for
-    'autapse report'.
+    every bitstream are compared bit for bit with the network. What simulation found of a build is kept in its folder,
+    for 'autapse report'.
 
     Example: autapse verify q.npz --steps 500 --lanes 16
 
@@ -110,6 +123,8 @@ def _check_options(source: Path, level: Rung, port: str | None, board: str | Non
     given = [name for name, value in of_core.items() if value is not None]
     if port is not None and (board is not None or given):
         raise ValueError(f"--{'board' if board else given[0]} is of a design to simulate, and --port names a board")
+    if port is not None and level is not Rung.RTL:
+        raise ValueError(f"--level {level.value} is of a design to simulate, and --port names a board")
     if source.is_dir() and {"lanes", "form"} & set(given):
         Circuit.of(source, of_core["lanes"], of_core["form"])  # refuses them
     if source.is_dir() and (board is not None or given):
@@ -120,15 +135,12 @@ def _check_options(source: Path, level: Rung, port: str | None, board: str | Non
         raise ValueError(f"--{min(family)} is for a core alone, without --board")
 
 
-def _of_port(source: Path, port: str, baud: int, asked: Mapping[str, Any]) -> _Found:
+def _of_port(source: Path, port: str, baud: int | None, asked: Mapping[str, Any]) -> _Found:
     """A board, real or virtual, over its serial line."""
-    from autapse.link import Device, SerialTransport, check_device
+    from autapse.link import Device, check_device
 
-    q = read_quantized(source / "q.npz" if source.is_dir() else source)
-    transport = SerialTransport(port, baud)
-    if transport.latency_hint:
-        err.print(f"[yellow]warning:[/] {transport.latency_hint}", soft_wrap=True)
-    with Device(transport) as device:
+    q, built = network_and_baud(source)
+    with Device(open_port(port, baud or built)) as device:
         result = check_device(device, q, **asked)
     first = None if result.first is None else {**asdict(result.first), "bit": result.first.bit}
     rows = {"port": port, **_counted(result.steps, result.states, result.outputs, result.mismatches, result.seconds)}
