@@ -102,8 +102,9 @@ class ServerStates(wiring.Component):
         super().__init__({name: In(1) for name in conditions})
 
     def at(self, *names: str) -> Value:
-        """The state is one of these, as far as there are such."""
-        return Cat(self._state[name] for name in names if name in self._state).any()
+        """The state is one of these; those of uploads are passed over where there are none."""
+        absent = () if self._uploads else (*UPLOAD_TAKEN, *UPLOAD_PUT)
+        return Cat(self._state[name] for name in names if name not in absent).any()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -22,9 +22,10 @@ def identity_of(
 ) -> Identity:
     """What a device with this network, lanes, clock and storage of weights says of itself."""
     f, tiling = q.formats, Tiling.of(tiling)
-    uploads = storage != Storage.FIXED
-    how = (tiling.cols, tiling.drains, f.W.bits, f.acc_bits, q.circuit_hash(), storage != Storage.SPRAM)
-    upload = Upload(*how) if uploads else None
+    upload = None
+    if storage != Storage.FIXED:
+        loaded = storage != Storage.SPRAM
+        upload = Upload(tiling.cols, tiling.drains, f.W.bits, f.acc_bits, q.circuit_hash(), loaded)
     return Identity(
         model_hash=q.model_hash(),
         units=q.units,

@@ -29,12 +29,14 @@ class Trace(wiring.Component):
     sums : In(A * acc_bits)
         Pre-activations as they leave the drains, exact, with bias, before the activation rounds them.
     over : In(A)
-        Beside the activations' results: their input is at or beyond the limit where they are constant.
+        Beside the results of what a sum passes first, :func:`~autapse_hw.schedule.first_activation`: its input is at or
+        beyond the limit where that is constant.
     step : Out(A * STEP_BITS), unit : Out(A * unit_bits)
         Of which step since `clear`, from 0, and of which unit the state is. With several states in turn, step k is one
         of state ``k % sequences``.
     sum : Out(A * acc_bits), saturated : Out(A)
-        The pre-activation from which it was made, and whether the activation was at its end.
+        The pre-activation from which it was made, and whether what it passed first was at its end: the
+        activation or, in the current form, the format of the rounded sum.
     """
 
     retire: Signal
@@ -85,7 +87,7 @@ class Trace(wiring.Component):
 
 
 class SaturationCounter(wiring.Component):
-    """Counts the states that were made by an activation at its end.
+    """Counts the states that were made from a clipped sum; see `saturated` of :class:`Trace`.
 
     Parameters
     ----------

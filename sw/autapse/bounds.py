@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autapse.fixed import FloatArray
-from autapse.network import ACTIVATIONS
+from autapse.network import ACTIVATIONS, BOUNDED
 from autapse.quantized import QuantizedNetwork
-from autapse.state_formats import BOUNDED, leaky_reach
+from autapse.state_formats import leaky_reach
 from autapse.tangent import STEEPEST
 from autapse.update import require_rate_form
 
@@ -68,9 +68,14 @@ class ErrorBounds:
         return sum(self.sources.values(), np.zeros_like(self.start))
 
     @cached_property
+    def radius(self) -> float:
+        """The spectral radius of A."""
+        return float(np.max(np.abs(np.linalg.eigvals(self.matrix))))
+
+    @property
     def factor(self) -> float:
         """The smaller of q and the spectral radius of A: below 1, errors shrink from step to step."""
-        return min(self.norm, float(np.max(np.abs(np.linalg.eigvals(self.matrix)))))
+        return min(self.norm, self.radius)
 
     @property
     def contracting(self) -> bool:
@@ -89,7 +94,7 @@ class ErrorBounds:
 
     def _by_element(self, steps: int | None) -> FloatArray:
         if steps is None:
-            if not np.max(np.abs(np.linalg.eigvals(self.matrix))) < 1.0:
+            if not self.radius < 1.0:
                 return np.full_like(self.start, np.inf)
             # E with E = A E + max(c, e[0]) is not below e[0], and not below A E + c.
             stay = np.eye(len(self.start)) - self.matrix

@@ -16,11 +16,10 @@ from numpy.typing import ArrayLike
 from autapse.dynamics import RateODE, network_jacobian, run_from, step
 from autapse.dynamics.linear import ComplexArray
 from autapse.fixed import FloatArray
-from autapse.network import Network
+from autapse.network import BOUNDED, Network
 
 #: Distance of an eigenvalue from the border of stability (|l| = 1, Re l = 0) up to which it counts as on it.
 MARGINAL = 1e-6
-_BOUNDED = ("tanh", "sigmoid", "hardtanh")
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def _jacobian(system: Network | RateODE, h: FloatArray, x: FloatArray) -> FloatA
 def _starts(system: Network | RateODE, x: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
     """States of every size up to what can be reached, a third of them moved along by the network itself."""
     n = system.units
-    if system.activation not in _BOUNDED:
+    if system.activation not in BOUNDED:
         reach = np.full(n, 2.0 * max(1.0, float(np.abs(system.h0).max())))
     elif isinstance(system, Network):
         reach = np.abs(system.g) / np.maximum(1.0 - np.abs(system.d), 1e-2)

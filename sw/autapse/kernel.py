@@ -58,9 +58,8 @@ class Kernel:
         if f.leak is not None:
             self.d = q.d.astype(np.float64)
             self.g = q.g.astype(np.float64) * 2.0**q.gain_shift
-            reach = np.abs(q.d) * f.state.max_code + (np.abs(q.g) << q.gain_shift) * q.driven.max_code
-            if int(reach.max()) >= 2**50:
-                raise ValueError(f"leaky sums up to {int(reach.max())} are not exact in float64")
+            if (reach := q.leak_bound()) >= 2**50:
+                raise ValueError(f"leaky sums up to {reach} are not exact in float64")
             self.leak_scale = 2.0**-f.leak.frac * (1.0 + 2.0**-51)
             self.guard_scale = 2.0**-f.guard * (1.0 + (2.0**-51 if f.guard else 0.0))
 

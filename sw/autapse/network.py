@@ -43,6 +43,9 @@ ACTIVATIONS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "identity": lambda a: a,
 }
 
+#: Those with |s| <= 1.
+BOUNDED = ("tanh", "sigmoid", "hardtanh")
+
 #: The forms of the state.
 FORMS = ("rate", "current")
 
@@ -159,7 +162,7 @@ class Network(Sized):
         object.__setattr__(self, "layers", check_layers(self.layers, units))
         if self.form not in FORMS:
             raise ValueError(f"form must be one of {', '.join(FORMS)}; not {self.form!r}")
-        if self.activation in ("tanh", "hardtanh", "sigmoid") and self.form == "rate" and not self.leaky:
+        if self.activation in BOUNDED and self.form == "rate" and not self.leaky:
             _within("h0", arrays["h0"], 1.0)
         check_info(self.info)
 

@@ -13,8 +13,9 @@ from autapse.codes import codes, peak, start_codes
 from autapse.fixed import Format, IntArray, largest_frac, signed_bits
 from autapse.network import Network, check_inputs
 from autapse.quantized import MAX_BITS, MAX_OPERAND_BITS, MIN_BITS, Formats, QuantizedNetwork
+from autapse.sizes import check_positive
 from autapse.soundness import check
-from autapse.state_formats import check_bits, check_range, leak_formats, state_formats, with_state_format
+from autapse.state_formats import check_bits, leak_formats, state_formats, with_state_format
 
 
 def quantize(
@@ -90,7 +91,7 @@ def quantize(
         raise ValueError(f"calibrate holds no sample; its shape is {samples.shape}")
     if input_range is None:
         input_range = 1.0 if samples is None else float(np.max(np.abs(samples))) or 1.0
-    check_range("input_range", input_range)
+    check_positive("input_range", input_range)
 
     x = Format(input_bits, largest_frac(input_range, input_bits))
     s, h = state_formats(net, state_bits, state_range, samples)

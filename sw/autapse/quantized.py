@@ -175,6 +175,13 @@ class QuantizedNetwork(Sized):
         readout = np.abs(self.b_out) + np.abs(self.W_out).sum(1) * h_max
         return state, readout
 
+    def leak_bound(self) -> int:
+        """The largest magnitude of decay times state plus gain times what it multiplies, of a leaky update."""
+        state, driven = self.formats.state.max_code, self.driven.max_code << self.gain_shift
+        decays: list[int] = np.abs(self.d).tolist()
+        gains: list[int] = np.abs(self.g).tolist()
+        return max(d * state + g * driven for d, g in zip(decays, gains, strict=True))
+
     def state_bound(self) -> int | None:
         """The largest magnitude that the kept state can reach in the current form; None where nothing bounds it.
 

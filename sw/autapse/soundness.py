@@ -68,11 +68,8 @@ def _check_sums(q: QuantizedNetwork) -> None:
             f"products in steps of 2**{-f.acc.frac} are too far from the activation's steps of "
             f"2**{-q.activation.in_frac}: scale the weights or the ranges"
         )
-    if f.leak is not None:
-        tops = f.state.max_code, q.driven.max_code << q.gain_shift
-        reach = max(abs(d) * tops[0] + abs(g) * tops[1] for d, g in zip(q.d.tolist(), q.g.tolist(), strict=True))
-        if reach >= MAX_SUM or f.leak.frac > 60:
-            raise ValueError(
-                f"a kept state of {f.state.bits} bits, with decay and gain in steps of 2**{-f.leak.frac}, "
-                "gives sums that are not below 2**50: less range, fewer guard bits, or larger gains"
-            )
+    if f.leak is not None and (q.leak_bound() >= MAX_SUM or f.leak.frac > 60):
+        raise ValueError(
+            f"a kept state of {f.state.bits} bits, with decay and gain in steps of 2**{-f.leak.frac}, "
+            "gives sums that are not below 2**50: less range, fewer guard bits, or larger gains"
+        )

@@ -10,12 +10,10 @@ import numpy as np
 
 from autapse.codes import peak, start_codes
 from autapse.fixed import FloatArray, Format, largest_frac, signed_bits
-from autapse.network import Network
+from autapse.network import BOUNDED, Network
 from autapse.quantized import MAX_BITS, MAX_STATE_BITS, QuantizedNetwork
+from autapse.sizes import check_positive
 from autapse.update import rates
-
-#: The activations with |s| <= 1.
-BOUNDED = ("tanh", "sigmoid", "hardtanh")
 
 
 def state_formats(
@@ -27,7 +25,7 @@ def state_formats(
         return h, h
     reach = 1.0 if net.activation in BOUNDED else None
     if state_range is not None:
-        check_range("state_range", state_range)
+        check_positive("state_range", state_range)
     if net.leaky and reach is not None:
         reach = leaky_reach(net)
     needs = reach is None or (net.leaky and not math.isfinite(reach))
@@ -53,7 +51,7 @@ def state_formats(
 def _result_format(net: Network, bits: int, state_range: float | None, samples: FloatArray | None) -> Format:
     """Format of the activation's result in the current form, which is what is multiplied."""
     if state_range is not None:
-        check_range("state_range", state_range)
+        check_positive("state_range", state_range)
     if net.activation in BOUNDED:
         return Format(bits, bits - 1)
     if state_range is None:
@@ -133,9 +131,3 @@ def check_bits(name: str, bits: int, low: int, high: int) -> int:
     if not low <= bits <= high:
         raise ValueError(f"{name} must lie in {low} to {high}, not {bits}")
     return operator.index(bits)
-
-
-def check_range(name: str, value: float) -> None:
-    """ValueError, which names it, unless `value` is positive and finite."""
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be positive and finite, not {value}")

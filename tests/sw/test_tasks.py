@@ -158,6 +158,14 @@ def test_gate_scores() -> None:
     assert task.score(z, trials) == {"decision": 0.9, "hold": 0.8}
 
 
+@pytest.mark.parametrize("task", [Gate("xor"), ContextGates()], ids=["gate", "context"])
+def test_answers_of_gates_are_split_at_one_half(task: Gate | ContextGates) -> None:
+    trials = task.trials(20, np.random.default_rng(8))
+    assert set(np.unique(trials.y)) == {0.0, 1.0}
+    assert task.score(0.1 + 0.5 * trials.y, trials) == {"decision": 1.0, "hold": 1.0}
+    assert task.score(0.6 + 0.5 * trials.y, trials)["decision"] == trials.y[:, -1].mean()
+
+
 def test_context_gates_follow_the_context() -> None:
     trials = ContextGates(noise=0.0).trials(200, np.random.default_rng(9))
     seen = set()

@@ -32,15 +32,6 @@ ARCHIVE_MEMBERS = ("config.json", "model.weights.h5")
 _LIMIT = 1 << 30  # bytes of a member of an archive; a network of 10,000 units has 400 MB
 
 
-def is_keras(path: str | os.PathLike[str]) -> bool:
-    """Whether the file starts with the HDF5 signature; the name of the file plays no part.
-
-    Raises OSError when the file cannot be read.
-    """
-    with Path(path).open("rb") as file:
-        return file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE
-
-
 def load(path: str | os.PathLike[str], *, activation: str | None = None) -> Network:
     """Read a Keras model: SimpleRNN layers (or RNN of one SimpleRNNCell), then at most one linear Dense.
 

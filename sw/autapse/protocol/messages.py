@@ -98,7 +98,8 @@ class Counters(NamedTuple):
     overruns
         Bytes for which there was no room; several within one frame may count as one.
     saturations
-        States that the activation made at its end, where it is constant: their sums were clipped.
+        States whose sums were clipped: by the activation at its end, where it is constant, or, in the current form, by
+        the format of the rounded sum.
     """
 
     accepted: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -118,6 +118,16 @@ class Noisy:
     def input_range(self) -> float:
         """A pulse and five standard deviations of the noise: less than one sample in a million exceeds it."""
         return 1.0 + 5.0 * self.noise
+
+
+class Sided:
+    """A task whose answer is the side of `middle` on which the readout lies."""
+
+    middle: ClassVar[float] = 0.0
+
+    def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
+        """Judge the answer's side: see :func:`autapse.tasks.judge_sides`."""
+        return judge_sides(z, trials, self.middle)
 
 
 def check_positive(**values: float) -> None:

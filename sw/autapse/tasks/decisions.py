@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray
 from autapse.tasks._base import (
+    Sided,
     Success,
     Trials,
     answered,
     check_fits,
     check_not_negative,
     check_positive,
-    judge_sides,
     window,
 )
 
@@ -24,7 +23,7 @@ _START = 20  # of the evidence
 
 
 @dataclass(frozen=True)
-class _Evidence:
+class _Evidence(Sided):
     """Noisy evidence on [20, 20 + evidence), and an answer from `pause` steps after its end to the trial's end.
 
     Attributes
@@ -58,10 +57,6 @@ class _Evidence:
     def _answer(self) -> int:
         """First step of the answer."""
         return _START + self.evidence + self.pause
-
-    def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
-        """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
-        return judge_sides(z, trials)
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from autapse.fixed import FloatArray, IntArray
 from autapse.tasks._base import (
     Noisy,
+    Sided,
     Success,
     Trials,
     answered,
     check_fits,
     check_not_negative,
     check_positive,
-    judge_sides,
     window,
 )
 
@@ -26,7 +25,7 @@ TRUTH = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0), "not": (1
 
 
 @dataclass(frozen=True)
-class Gate(Noisy):
+class Gate(Noisy, Sided):
     """Simultaneous pulses of amplitude 0 or 1 in each channel; the gate's result, 0 or 1, from `answer` to the end.
 
     Gaussian noise on every sample. Only the answer counts: what the readout does before is free.
@@ -53,6 +52,7 @@ class Gate(Noisy):
     noise: float = 0.1
 
     outputs: ClassVar[int] = 1
+    middle: ClassVar[float] = 0.5
     success: ClassVar[Success] = Success("hold", 0.99)
 
     def __post_init__(self) -> None:
@@ -89,10 +89,6 @@ class Gate(Noisy):
         x = on[None, :, None] * bits[:, None, :] + self.noise * rng.standard_normal((batch, self.steps, self.inputs))
         return answered(x, _look_up(self.operation, bits), self.answer)
 
-    def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
-        """Judge the answer against one half: see :func:`autapse.tasks.judge_sides`."""
-        return judge_sides(z, trials, 0.5)
-
     def lessons(self) -> tuple[Gate, ...]:
         """An answer right after the pulses, and short; then the task itself."""
         end = self.start + self.width
@@ -100,7 +96,7 @@ class Gate(Noisy):
 
 
 @dataclass(frozen=True)
-class ContextGates(Noisy):
+class ContextGates(Noisy, Sided):
     """AND, OR or XOR of two pulses, chosen by an earlier pulse in a third channel: +1, -1 or 0.
 
     With v drawn uniformly from 1..`jitter`: the context pulse lies on [20 + v, 40 + v), the two pulses on
@@ -125,6 +121,7 @@ class ContextGates(Noisy):
     summary: ClassVar[str] = "multitask: AND, OR or XOR of two pulses, as an earlier pulse in a third channel says"
     inputs: ClassVar[int] = 3
     outputs: ClassVar[int] = 1
+    middle: ClassVar[float] = 0.5
     success: ClassVar[Success] = Success("hold", 0.97)
 
     def __post_init__(self) -> None:
@@ -143,10 +140,6 @@ class ContextGates(Noisy):
         results = np.stack([_look_up(name, bits) for name in ("or", "xor", "and")])
         noise = self.noise * rng.standard_normal(x.shape)
         return answered(x + noise, results[context + 1, np.arange(batch)], 100 + v)
-
-    def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
-        """Judge the answer against one half: see :func:`autapse.tasks.judge_sides`."""
-        return judge_sides(z, trials, 0.5)
 
     def lessons(self) -> tuple[ContextGates, ...]:
         """Short answers first."""

@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from autapse.fixed import IntArray
 from autapse.tasks._base import (
     Noisy,
+    Sided,
     Success,
     Trials,
     answered,
     check_fits,
     check_not_negative,
     check_order,
-    judge_sides,
     window,
 )
 
@@ -26,7 +25,7 @@ _LESSONS = ((4, 10, 0), (10, 30, 0), (20, 40, 5), (30, 60, 10))  # shortest, lon
 
 
 @dataclass(frozen=True)
-class DelayedMatch(Noisy):
+class DelayedMatch(Noisy, Sided):
     """Two stimuli, each a pulse in one of two channels: +1 if they were the same, -1 if not.
 
     The sample lies on [20, 40), the test of 20 steps follows after a random delay, and `pause` steps after its end the
@@ -71,17 +70,13 @@ class DelayedMatch(Noisy):
         x = x + self.noise * rng.standard_normal(x.shape)
         return answered(x, np.where(sample == test, 1.0, -1.0), second + _WIDTH + self.pause)
 
-    def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
-        """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
-        return judge_sides(z, trials)
-
     def lessons(self) -> tuple[DelayedMatch, ...]:
         """Short delays and an early answer first, then longer ones."""
         return (*_lessons(self), self)
 
 
 @dataclass(frozen=True)
-class ParametricMemory(Noisy):
+class ParametricMemory(Noisy, Sided):
     """Two pulses of graded amplitude in one channel: +1 if the first was the larger, -1 if the second.
 
     The amplitudes are uniform in [0.2, 1], at least `difference` apart (Romo et al., Nature 399, 1999, for the task).
@@ -131,10 +126,6 @@ class ParametricMemory(Noisy):
         x = early * first[:, None] + late * other[:, None]
         x = x + self.noise * rng.standard_normal(x.shape)
         return answered(x[..., None], np.where(first_larger, 1.0, -1.0), second + _WIDTH + self.pause)
-
-    def score(self, z: ArrayLike, trials: Trials) -> dict[str, float]:
-        """Judge the answer's sign: see :func:`autapse.tasks.judge_sides`."""
-        return judge_sides(z, trials)
 
     def lessons(self) -> tuple[ParametricMemory, ...]:
         """Short delays and an early answer first, then longer ones."""
