@@ -4,11 +4,14 @@ import io
 import resource
 import signal
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+
+from autapse.errors import FileFormatError
 
 #: Seconds and bytes of memory that reading one small damaged file may take.
 SECONDS, MEMORY = 10, 300 << 20
@@ -94,3 +97,16 @@ def other_value(draw: st.DrawFn, tree: Any) -> Any:
         at = draw(st.integers(0, len(tree) - 1))
         return [*tree[:at], draw(other_value(tree[at])), *tree[at + 1 :]]
     return draw(JSON)
+
+
+def check(read: Callable[[Path], Any], path: Path, *others: type[Exception]) -> None:
+    """Whatever is in the file, it is read, or refused in one line that names it."""
+    message = f"{path}: "
+    with limits():
+        try:
+            read(path)
+        except (FileFormatError, *others) as error:
+            message = str(error)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    assert len(message) < 600

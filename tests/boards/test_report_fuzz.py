@@ -4,7 +4,7 @@ import json
 
 import pytest
 from builds import make_build
-from damage import damaged, other_value
+from damage import check, damaged, other_value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -31,35 +31,30 @@ def whole(tmp_path_factory):
     return (folder / REPORT_FILE).read_bytes()
 
 
-def check(folder, content):
+def tell(file):
+    assert table(Report.load(file.parent)).row_count > 8
+
+
+def check_report(folder, content):
     file = folder / REPORT_FILE
     file.write_bytes(content)
-    message = f"{file}: "
-    try:
-        report = Report.load(folder)
-    except FileFormatError as error:
-        message = str(error)
-    else:
-        assert table(report).row_count > 8
-    assert message.startswith(f"{file}: ")
-    assert "\n" not in message
-    assert len(message) < 600
+    check(tell, file)
 
 
 @fuzz
 @given(data=st.data())
 def test_damaged(tmp_path, whole, data):
-    check(tmp_path, data.draw(damaged(whole)))
+    check_report(tmp_path, data.draw(damaged(whole)))
 
 
 @fuzz
 @given(data=st.data())
 def test_of_other_types(tmp_path, whole, data):
-    check(tmp_path, json.dumps(data.draw(other_value(json.loads(whole)))).encode())
+    check_report(tmp_path, json.dumps(data.draw(other_value(json.loads(whole)))).encode())
 
 
 def test_nested_beyond_reason(tmp_path):
-    check(tmp_path, b"[" * 100_000)
+    check_report(tmp_path, b"[" * 100_000)
 
 
 @pytest.mark.parametrize(

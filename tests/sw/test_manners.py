@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -151,11 +152,14 @@ def test_a_stopped_training_can_go_on(tmp_path):
     arguments = ("train", "xor", "-o", tmp_path / "net.npz", *options)
     process = start(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert "loss" in process.stderr.readline()
+    checkpoint, end = tmp_path / "net.npz.checkpoint", time.monotonic() + 60
+    while not checkpoint.is_file() and time.monotonic() < end:
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "interrupted" in err.splitlines()[-1]
-    assert {p.name for p in tmp_path.iterdir()} <= {"net.npz.checkpoint"}
+    assert [p.name for p in tmp_path.iterdir()] == [checkpoint.name]
 
 
 def test_help_imports_nothing_heavy():
