@@ -48,6 +48,22 @@ def random_design(
             return Design(q, random_tiling(random, q, form), form)
 
 
+def full_range(units: int = 6, inputs: int = 2, outputs: int = 1, seed: int = 1, **kind: object) -> Network:
+    """A network of so many units whose state keeps moving over its whole range: its recurrent matrix is orthogonal.
+
+    `kind`: what else it is, as :class:`Network` names it.
+    """
+    rng = np.random.default_rng(seed)
+    return Network(
+        W=np.linalg.qr(rng.normal(size=(units, units)))[0],
+        W_in=rng.normal(size=(units, inputs)),
+        b=0.1 * rng.normal(size=units),
+        W_out=rng.normal(size=(outputs, units)),
+        h0=rng.uniform(-0.9, 0.9, units),
+        **kind,
+    )
+
+
 def random_network(random: Random, units: int) -> Network:
     """A network of so many units whose states move over their whole range."""
     rng = np.random.default_rng(random.getrandbits(32))

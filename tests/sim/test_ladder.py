@@ -3,13 +3,12 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
+from designs import full_range
 from typer.testing import CliRunner
 
 from autapse.cli import app
 from autapse.errors import MissingToolError
-from autapse.network import Network
 from autapse.quantize import quantize
 from autapse_boards import MemoryCheck, build, check_memories
 from autapse_boards.tools import find, run
@@ -36,16 +35,7 @@ KINDS = {
 
 
 def network(**kind):
-    rng = np.random.default_rng(1)
-    net = Network(
-        W=np.linalg.qr(rng.normal(size=(UNITS, UNITS)))[0],
-        W_in=rng.normal(size=(UNITS, 2)),
-        b=0.1 * rng.normal(size=UNITS),
-        W_out=rng.normal(size=(1, UNITS)),
-        h0=rng.uniform(-0.9, 0.9, UNITS),
-        **kind,
-    )
-    return quantize(net, weight_bits=8, state_bits=8, operand_bits=8)
+    return quantize(full_range(UNITS, **kind), weight_bits=8, state_bits=8, operand_bits=8)
 
 
 @pytest.fixture(scope="module")

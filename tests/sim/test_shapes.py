@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from harness import random_network
 
-from autapse.network import Network
 from autapse.quantize import quantize
 from autapse_sim import verify
 
@@ -31,26 +31,11 @@ CASES = [
 ]
 
 
-def network(units, inputs, outputs, activation, leaky, seed):
-    rng = np.random.default_rng(seed)
-    return Network(
-        W=rng.normal(size=(units, units)) * 1.3 / np.sqrt(units),
-        W_in=rng.normal(size=(units, inputs)),
-        b=0.1 * rng.normal(size=units),
-        W_out=rng.normal(size=(outputs, units)) / np.sqrt(units),
-        b_out=0.1 * rng.normal(size=outputs),
-        d=rng.uniform(0.3, 0.98, units) if leaky else None,
-        g=rng.uniform(0.02, 0.7, units) if leaky else None,
-        h0=rng.uniform(-0.9, 0.9, units),
-        activation=activation,
-    )
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"N{c[0]}-M{c[1]}-O{c[2]}-L{c[3]}-{c[5]}{'-leaky' * c[6]}")
 def test_every_state_and_output(case, record_property):
     units, inputs, outputs, lanes, (weight, state, x), activation, leaky, steps = case
     q = quantize(
-        network(units, inputs, outputs, activation, leaky, seed=units + lanes),
+        random_network(np.random.default_rng(units + lanes), units, inputs, outputs, activation, leaky=leaky, h0=True),
         weight_bits=weight,
         state_bits=state,
         input_bits=x,

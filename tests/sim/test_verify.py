@@ -7,28 +7,17 @@ import sys
 
 import numpy as np
 import pytest
+from harness import random_network
 
 import autapse_hw.core
 from autapse.errors import AutapseError, MissingToolError
-from autapse.network import Network
 from autapse.quantize import quantize
 from autapse_sim import export, simulate, verify
 from autapse_sim import simulator as simulator_module
 
 
-def network(units, inputs=2, outputs=1, activation="tanh", leaky=False, seed=0):
-    rng = np.random.default_rng(seed)
-    return Network(
-        W=rng.normal(size=(units, units)) * 1.3 / np.sqrt(units),
-        W_in=rng.normal(size=(units, inputs)),
-        b=0.1 * rng.normal(size=units),
-        W_out=rng.normal(size=(outputs, units)) / np.sqrt(units),
-        b_out=0.1 * rng.normal(size=outputs),
-        d=rng.uniform(0.5, 0.95, units) if leaky else None,
-        g=rng.uniform(0.05, 0.5, units) if leaky else None,
-        h0=rng.uniform(-0.9, 0.9, units),
-        activation=activation,
-    )
+def network(units, inputs=2, outputs=1, activation="tanh"):
+    return random_network(np.random.default_rng(0), units, inputs, outputs, activation, h0=True)
 
 
 def test_verify_counts_everything():

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from designs import full_range
 from typer.testing import CliRunner
 
 from autapse.cli import app
 from autapse.errors import AutapseError, FileFormatError
 from autapse.link import Device, SerialTransport
-from autapse.network import Network
 from autapse.protocol import Command, encode_request
 from autapse.quantize import quantize
 from autapse_sim import NotDecompilableError, VirtualBoard
@@ -27,15 +27,7 @@ BAUD = 1_000_000
 
 
 def make_network(units=6, seed=1):
-    rng = np.random.default_rng(seed)
-    net = Network(
-        W=np.linalg.qr(rng.normal(size=(units, units)))[0],
-        W_in=rng.normal(size=(units, 2)),
-        b=0.1 * rng.normal(size=units),
-        W_out=rng.normal(size=(1, units)),
-        h0=rng.uniform(-0.9, 0.9, units),
-    )
-    return quantize(net, weight_bits=8, state_bits=8, operand_bits=8)
+    return quantize(full_range(units, seed=seed), weight_bits=8, state_bits=8, operand_bits=8)
 
 
 def connect(board, baud=BAUD, timeout=5.0):

@@ -10,28 +10,11 @@ import h5py
 import numpy as np
 import pytest
 
-from autapse.cli import main
 from autapse.gallery import path
 from autapse.loading import load as load_network
 from autapse.quantized import load_quantized
 
 FIXTURES = Path(__file__).parent / "fixtures"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run the program in an empty folder; its exit code, output and error output."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["autapse", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -2,24 +2,16 @@
 
 import numpy as np
 import pytest
+from designs import full_range
 
 from autapse.errors import AutapseError
 from autapse.link import Device, EmulatedDevice, EmulatedTransport, ModelNetwork, check_device
 from autapse.link.check import Difference
-from autapse.network import Network
 from autapse.quantize import quantize
 
 
 def make_network(seed=0, units=5):
-    rng = np.random.default_rng(seed)
-    net = Network(
-        W=np.linalg.qr(rng.normal(size=(units, units)))[0],
-        W_in=rng.normal(size=(units, 2)),
-        b=0.1 * rng.normal(size=units),
-        W_out=rng.normal(size=(2, units)),
-        h0=rng.uniform(-0.9, 0.9, units),
-    )
-    return quantize(net, weight_bits=8, state_bits=8)
+    return quantize(full_range(units, outputs=2, seed=seed), weight_bits=8, state_bits=8)
 
 
 class Faulty(ModelNetwork):

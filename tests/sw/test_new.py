@@ -11,25 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from autapse.cli import main
 from autapse.gallery import path
 from autapse.loading import load
 from autapse.network import Network
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run the program in an empty folder; its exit code, output and error output."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["autapse", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def ci(project):
