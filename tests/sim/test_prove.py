@@ -116,6 +116,22 @@ FAULTS = [
         "autapse_hw.formal.framing",
     ),
     Fault(
+        "state-reader-row",
+        "StateReader",
+        "autapse_hw.state_reader",
+        "fetched.eq(wait == FETCH)",
+        "fetched.eq(wait == FETCH - 1)",
+        "autapse_hw.formal.reading",
+    ),
+    Fault(
+        "state-reader-tiles",
+        "StateReader",
+        "autapse_hw.state_reader",
+        "drain.eq(s.outputs % t.drains)",
+        "drain.eq(0)",
+        "autapse_hw.formal.reading",
+    ),
+    Fault(
         "order-columns",
         "Schedule",
         "autapse_hw.schedule",

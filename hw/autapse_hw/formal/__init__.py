@@ -4,7 +4,7 @@ They stand in benches around the blocks, which are the ones that are synthesised
 nothing.
 """
 
-from autapse_hw.formal import accumulation, buffering, framing, lanes, sequencing, streams, tables, uart
+from autapse_hw.formal import accumulation, buffering, framing, lanes, reading, sequencing, streams, tables, uart
 from autapse_hw.formal.bench import BLOCK, Bench
 from autapse_hw.formal.proof import Proof
 
@@ -16,6 +16,7 @@ PROOFS: tuple[Proof, ...] = (
     *uart.PROOFS,
     *buffering.PROOFS,
     *framing.PROOFS,
+    *reading.PROOFS,
     *sequencing.PROOFS,
     *lanes.PROOFS,
     *accumulation.PROOFS,
