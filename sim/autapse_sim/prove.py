@@ -29,6 +29,8 @@ Progress = Callable[[str], None]
 
 # What the exit codes of sby say; all others are failures of the tool itself.
 _VERDICTS = {0: "proved", 2: "refuted", 4: "unknown", 8: "timeout"}
+# What the engine says before it writes a trace, over which it may stumble.
+_FAILURES = {"BMC failed!": "refuted", "Temporal induction failed!": "unknown"}
 _TOP = "properties"
 
 
@@ -100,13 +102,18 @@ def prove(proof: Proof) -> Outcome:
             check=False,
         )
     seconds = time.monotonic() - began
-    if (verdict := _VERDICTS.get(done.returncode)) is None:
+    if (verdict := _verdict(done.returncode, done.stdout)) is None:
         said = [line for line in done.stdout.splitlines() if "ERROR" in line] or (
             done.stdout + done.stderr
         ).splitlines()
         raise ToolFailedError(f"the proof {proof.name} did not run: {' '.join(said[-2:])}")
-    failed = dict.fromkeys(re.findall(r"failed assertion \S+ at (\S+)", done.stdout))
+    failed = dict.fromkeys(re.findall(r"(?:failed assertion \S+ at|Assert failed in \S+) (\S+)", done.stdout))
     return Outcome(proof, verdict, tuple(Path(place).name for place in failed), seconds)
+
+
+def _verdict(code: int, said: str) -> str | None:
+    """What sby came to; None if it did not."""
+    return _VERDICTS.get(code) or next((verdict for text, verdict in _FAILURES.items() if text in said), None)
 
 
 def check_tools() -> str:
