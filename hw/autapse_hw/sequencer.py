@@ -102,10 +102,12 @@ class Sequencer(wiring.Component):
         # is a register: `go_step` or `go_flush` high in a cycle means that the first slot is issued in the next.
         s = self._schedule
         m = Module()
-        idle, flush = Signal(init=1), Signal()
+        idle = Signal(init=1)
+        flush = Signal()
         # These are set whenever a pass begins, and need no reset of their own.
         cycle = Signal(range(s.tile_cycles + max(s.stall, *s.gaps, 0)), reset_less=True)
-        tile, final_tile = Signal(range(s.tiles), reset_less=True), Signal(reset_less=True)
+        tile = Signal(range(s.tiles), reset_less=True)
+        final_tile = Signal(reset_less=True)
         slot, weight, page, emits = (
             Signal.like(port, reset_less=True) for port in (self.slot, self.weight, self.page, self.emits)
         )
@@ -119,15 +121,20 @@ class Sequencer(wiring.Component):
             self.group.eq(group),
             self.next_group.eq(next_group),
         ]
-        before_end, tile_end, pass_end = Signal(), Signal(), Signal()
-        go_step, go_flush, go = Signal(), Signal(), Signal()
+        before_end = Signal()
+        tile_end = Signal()
+        pass_end = Signal()
+        go_step = Signal()
+        go_flush = Signal()
+        go = Signal()
         owed, all_owed, flush_page, settled = self._owed(m, go_step, go_flush, idle)
         m.d.comb += [
             go.eq(go_step | go_flush),
             self.begin_readout.eq(go_flush | (go_step & all_owed)),
             self.busy.eq(~idle | owed | go),
         ]
-        before_final, only_tile = Signal(), Signal()
+        before_final = Signal()
+        only_tile = Signal()
         m.d.comb += only_tile.eq(Mux(go_flush, s.readout_tiles == 1, s.tiles == 1))
         m.d.sync += before_final.eq(tile + 1 == Mux(flush, s.readout_tiles - 1, s.tiles - 1))  # a tile has 3 cycles
         within = self._layers(m, go, go_step, tile_end, pass_end, tile, flush)

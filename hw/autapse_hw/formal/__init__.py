@@ -4,7 +4,18 @@ They stand in benches around the blocks, which are the ones that are synthesised
 nothing.
 """
 
-from autapse_hw.formal import accumulation, buffering, framing, lanes, reading, sequencing, streams, tables, uart
+from autapse_hw.formal import (
+    accumulation,
+    buffering,
+    framing,
+    lanes,
+    reading,
+    sequencing,
+    streams,
+    tables,
+    timetable,
+    uart,
+)
 from autapse_hw.formal.bench import BLOCK, Bench
 from autapse_hw.formal.proof import Proof
 
@@ -17,6 +28,7 @@ PROOFS: tuple[Proof, ...] = (
     *buffering.PROOFS,
     *framing.PROOFS,
     *reading.PROOFS,
+    *timetable.PROOFS,
     *sequencing.PROOFS,
     *lanes.PROOFS,
     *accumulation.PROOFS,
