@@ -82,8 +82,7 @@ def _sequencer(name: str, shape: tuple[int, int, int], tiling: str) -> Proof:
         b.drive(block.peek_page, "peek_page")
         b.suppose(implies(peek, ~block.busy & ~start))
         b.suppose(implies(~peek, peek_slot == 0))
-        go_step, go_flush = opened["go_step"], opened["go_flush"]
-        next_page = block.next_page
+        go_step, next_page = opened["go_step"], block.next_page
         account = _Account(b, s, opened, next_page)
         tile, cycle, running, flush = account.tile, account.cycle, account.running, account.flush
 
