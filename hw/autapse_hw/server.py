@@ -184,7 +184,7 @@ class Server(CoreClient):
     ) -> None:
         """The payload is counted, and the request judged."""
         at, token, go = states.at, self.i.payload, states.go
-        complete = Signal(reset_less=True)
+        complete = Signal(reset_less=True, name="complete_frame")
         active = Signal(reset_less=True)
         counting, checked = later(m, at("COUNT")), later(m, at(*CHECKED))
         with m.If(go & checked):

@@ -80,7 +80,7 @@ class ServerVerdict(wiring.Component):
         """All that follows from a judgement, follows a cycle or two later: the next state takes four."""
         m = Module()
         matches = Signal(reset_less=True)
-        wanted = Signal.like(self.wanted, reset_less=True)
+        wanted = Signal.like(self.wanted, reset_less=True, name="asked")
         opened = Signal()
         told = Signal()
         refusing = Signal(reset_less=True)

@@ -116,6 +116,22 @@ FAULTS = [
         "autapse_hw.formal.framing",
     ),
     Fault(
+        "server-verdict",
+        "Server",
+        "autapse_hw.server",
+        "self._known & checksum.match",
+        "self._known",
+        "autapse_hw.formal.judging",
+    ),
+    Fault(
+        "server-verdict",
+        "ServerVerdict",
+        "autapse_hw.server_verdict",
+        "opened & matches & room",
+        "opened & matches",
+        "autapse_hw.server",
+    ),
+    Fault(
         "state-reader-row",
         "StateReader",
         "autapse_hw.state_reader",
