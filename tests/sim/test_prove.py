@@ -116,6 +116,22 @@ FAULTS = [
         "autapse_hw.formal.framing",
     ),
     Fault(
+        "transmit-buffer",
+        "TransmitBuffer",
+        "autapse_hw.transmit",
+        "again.eq(self.replay | (again & ~rest))",
+        "again.eq(self.replay)",
+        "autapse_hw.formal.sending",
+    ),
+    Fault(
+        "transmit-buffer",
+        "TransmitBuffer",
+        "autapse_hw.transmit",
+        "with m.Elif(finished & differs):",
+        "with m.Elif(finished):",
+        "autapse_hw.formal.sending",
+    ),
+    Fault(
         "server-verdict",
         "Server",
         "autapse_hw.server",
