@@ -133,7 +133,8 @@ class Core(wiring.Component):
         # streams do inside is undone by it; outside they are closed, so that nothing new is lost.
         m = Module()
         engine = _Engine(self.q, self.schedule, self.form, self.storage)
-        clearing, given = Signal(), Signal()
+        clearing = Signal()
+        given = Signal()
         m.d.sync += clearing.eq(self.clear)
         with m.If(self.clear):
             m.d.sync += given.eq(self.given)

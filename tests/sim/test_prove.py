@@ -188,6 +188,22 @@ FAULTS = [
         "autapse_hw.formal.timetable",
     ),
     Fault(
+        "arrival-tiles",
+        "Core",
+        "autapse_hw.core",
+        "drain.prepare.eq(delayed_flag(m, sequencer.last, ahead))",
+        "drain.prepare.eq(delayed_flag(m, sequencer.last, ahead + 1))",
+        "autapse_hw.formal.sequencing",
+    ),
+    Fault(
+        "arrival-columns",
+        "Core",
+        "autapse_hw.core",
+        "drain.step.eq(delayed(m, sequencer.step, ahead))",
+        "drain.step.eq(delayed(m, sequencer.step, 0))",
+        "autapse_hw.formal.sequencing",
+    ),
+    Fault(
         "order-columns",
         "Schedule",
         "autapse_hw.schedule",

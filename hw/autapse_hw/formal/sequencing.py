@@ -5,13 +5,15 @@ of the operand memories stands a mark, `fresh`: it has been written for the step
 That is an account of its own, by page and column of the matrix, kept from nothing but the memories' ports.
 """
 
-from amaranth.hdl import Cat, Mux, Signal
+from amaranth.hdl import Cat, Mux, Signal, Value
 
+from autapse_hw.arithmetic import delayed
 from autapse_hw.core import Core
 from autapse_hw.formal.bench import Bench, implies
 from autapse_hw.formal.networks import small
 from autapse_hw.formal.proof import Proof
 from autapse_hw.formal.streams import offer
+from autapse_hw.schedule import Schedule
 
 _BOUND = "the states on their way are as deep as the pipeline, and induction needs an account of each"
 
@@ -75,7 +77,50 @@ def _order(name: str, shape: tuple[int, int, int], tiling: str, depth: int, *, d
     )
 
 
+def _arrival(name: str, shape: tuple[int, int, int], tiling: str) -> Proof:
+    """The way of the sums back into the memories, from any state of the core, for the tiles that a sequencer issues."""
+    units, inputs, outputs = shape
+    network = small(units, inputs, outputs)
+    s = Schedule.of(network, tiling)
+    depth = s.latency + 2 * s.groups + 2
+
+    def properties(b: Bench) -> None:
+        block = Core(network, tiling)
+        t, opened = s.tiling, b.open(block)
+        offer(b, block.i)
+        b.m.d.comb += [block.o.ready.eq(1), block.state.ready.eq(1)]
+        b.suppose(~opened["clearing"] & opened["engine.store.loader.loaded"] & ~opened["engine.store.loader.prime"])
+        last, step, group = (opened[f"engine.sequencer.{register}"] for register in ("last", "step", "group"))
+        # What `sequencer-*` proves: tiles are so many cycles apart.
+        apart = Signal(range(s.tile_cycles + 1), init=s.tile_cycles)
+        b.m.d.sync += apart.eq(Mux(last, 1, Mux(apart == s.tile_cycles, apart, apart + 1)))
+        b.suppose(implies(last, (apart == s.tile_cycles) & (group % s.groups == 0)))
+
+        cycle = Signal(range(depth + 1))
+        b.m.d.sync += cycle.eq(cycle + 1)
+        for a in range(t.drains):
+            due: list[Value] = []
+            for g in range(s.groups):
+                tile_row = group // s.groups * t.rows + g * t.drains + a
+                comes = last & step & (tile_row >= outputs) & (tile_row < s.rows) & (g * t.drains + a < t.rows)
+                due.append(delayed(b.m, comes, s.latency - 1 + g))
+            b.check(implies(cycle == depth - 1, block.retire[a] == Cat(due).any()))
+
+    return Proof(
+        name,
+        "Core",
+        "each new state is written the cycles of the timetable after its tile, and none at any other time",
+        properties,
+        depth=depth,
+        parameters=f"{units} units, {inputs} inputs, {outputs} outputs, {tiling} lanes",
+        any_start=True,
+        window=True,
+    )
+
+
 PROOFS = [
+    _arrival("arrival-tiles", (3, 1, 1), "2"),
+    _arrival("arrival-columns", (3, 1, 1), "2x2"),
     _order("order-tiles", (3, 1, 1), "2", 44),
     _order("order-columns", (3, 1, 1), "2x2", 44),
     _order("arbitration", (2, 1, 1), "3", 36, dumps=True),
