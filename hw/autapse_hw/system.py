@@ -6,7 +6,7 @@ from amaranth.hdl import Module, ResetInserter, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from autapse.protocol import Identity, Upload
+from autapse.protocol import Identity, Upload, wire_bytes
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.buffers import StreamRegister
 from autapse_hw.core import Core
@@ -26,13 +26,16 @@ def identity_of(
     *,
     trace: bool = False,
 ) -> Identity:
-    """What a device with this network, lanes, clock and storage of weights, and perhaps a trace, says of itself."""
+    """What a device with this network, lanes, clock and storage of weights, and perhaps a trace, says of itself.
+
+    ValueError if an answer with the whole trace is longer than the buffers of the link can be.
+    """
     f, tiling = q.formats, Tiling.of(tiling)
     upload = None
     if storage != Storage.FIXED:
         loaded = storage != Storage.SPRAM
         upload = Upload(tiling.cols, tiling.drains, f.W.bits, f.acc_bits, q.circuit_hash(), loaded)
-    return Identity(
+    identity = Identity(
         model_hash=q.model_hash(),
         units=q.units,
         inputs=q.inputs,
@@ -46,6 +49,12 @@ def identity_of(
         upload=upload,
         sum_bits=f.acc_bits if trace else 0,
     )
+    if trace and wire_bytes(identity.longest_answer) > identity.room:
+        raise ValueError(
+            f"a trace of {identity.states} states has {identity.trace_bytes} bytes, and the link has room for "
+            f"{identity.room}: leave the trace out"
+        )
+    return identity
 
 
 class System(wiring.Component):

@@ -14,7 +14,7 @@ from autapse.protocol import ANSWER, REFUSAL, Command, Identity, encode_request,
 from autapse.quantize import quantize
 from autapse.quantized import QuantizedNetwork
 from autapse.reference import pre_activation, saturated, step
-from autapse_hw.system import System
+from autapse_hw.system import System, identity_of
 from autapse_hw.tiling import Tiling
 
 DIVISOR = 4
@@ -32,10 +32,10 @@ def stack() -> QuantizedNetwork:
 
 
 CASES = {
-    "two drains": (make_network(leaky=True), "2x2/2"),
-    "three states in turn": (make_network(3), "4x2/2*3"),
-    "more drains than units": (make_network(2), "4x3/3"),
-    "current form": (make_network(leaky=True, form="current"), "2"),
+    "two-drains": (make_network(leaky=True), "2x2/2"),
+    "three-states-in-turn": (make_network(3), "4x2/2*3"),
+    "more-drains-than-units": (make_network(2), "4x3/3"),
+    "current-form": (make_network(leaky=True, form="current"), "2"),
     "stack": (stack(), "2"),
 }
 
@@ -125,3 +125,12 @@ def test_an_identity_with_a_trace_has_room_for_it() -> None:
     assert large.trace_bytes == 300 * 4
     assert large.longest_answer == 1204
     assert large.room == 2048
+
+
+def test_a_trace_that_is_too_long_for_the_link_is_refused() -> None:
+    units = 2100
+    net = Network(W=np.zeros((units, units)), W_in=np.ones((units, 1)), W_out=np.ones((1, units)))
+    q = quantize(net, weight_bits=8, state_bits=8)
+    size = units * (1 + -(-q.formats.acc_bits // 8))
+    with pytest.raises(ValueError, match=f"a trace of {units} states has {size} bytes, and the link has room for 8192"):
+        identity_of(q, 1, 12e6, trace=True)

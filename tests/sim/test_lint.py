@@ -53,7 +53,7 @@ DESIGNS = {
     "stack": (stack, "3", "generic", Storage.FIXED),
     "upload": (network, "4", "mac8x8", Storage.UPLOAD),
     "spram": (network, "4", "mac8x8", Storage.SPRAM),
-    "trace": (network, "4x2/2*2", "mac8x8", Storage.UPLOAD),
+    "trace": (network, "4x2/2*3", "mac8x8", Storage.UPLOAD),
 }
 
 
