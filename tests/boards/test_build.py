@@ -242,7 +242,7 @@ def test_report_tells_of_a_trace(tmp_path):
     q = make_network()
     cells = {}
     for trace in (False, True):
-        report = replace(make_build(tmp_path / str(trace), q), trace=trace)
+        report = replace(make_build(tmp_path / str(trace), q, tiling="2"), trace=trace)
         report.save(tmp_path / str(trace))
         assert Report.load(tmp_path / str(trace)) == report
         cells[trace] = [*table(report).columns[0].cells]

@@ -144,8 +144,6 @@ def _of_port(source: Path, port: str, baud: int | None, asked: Mapping[str, Any]
         result = check_device(device, q, **asked)
     first = None if result.first is None else {**asdict(result.first), "bit": result.first.bit}
     rows = {"port": port, **_counted(result)}
-    if not result.sums:
-        rows["not checked"] = "pre-activations: the board was built without --trace"
     if result.first is not None:
         rows["first difference"] = str(result.first)
     return _Found({**asdict(result), "first": first, "port": port}, rows, _problem("board", result))
@@ -216,12 +214,10 @@ def _counted(result: Verification | DeviceCheck) -> dict[str, Any]:
     compared = f"{result.states:,} state elements, {result.outputs:,} outputs"
     if result.sums:
         compared += f"; {result.sums:,} origins of states (step, unit, pre-activation, saturation)"
-    return {
-        "steps": f"{result.steps:,}",
-        "comparisons": compared,
-        "mismatches": f"{result.mismatches:,}",
-        "time": f"{result.seconds:.1f} s",
-    }
+    rows = {"steps": f"{result.steps:,}", "comparisons": compared, "mismatches": f"{result.mismatches:,}"}
+    if not result.sums:
+        rows["not checked"] = "pre-activations, which only a build with --trace gives"
+    return rows | {"time": f"{result.seconds:.1f} s"}
 
 
 def _of_memories(memories: MemoryCheck) -> dict[str, Any]:
