@@ -64,7 +64,7 @@ def test_the_host_reads_what_the_model_says(case: str) -> None:
 
 def test_the_emulated_device_answers_the_same_bytes() -> None:
     """Before the first step, after steps, when the state was set or reset, and without a session."""
-    q = make_network()
+    q = make_network(3)
     system = System(q, "2x2/2", 12e6, DIVISOR, trace=True)
     wires, network = Wires(system, DIVISOR), ModelNetwork(q)
     emulated = EmulatedDevice(system.identity, network)
