@@ -47,6 +47,7 @@ def build(
     frequency: float | None = None,
     seed: int = 1,
     upload: bool = False,
+    trace: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Build `q` for `board` into the folder `out`, which appears only when everything succeeded.
@@ -69,6 +70,8 @@ def build(
         Of the placement. The same network, board, options and tool versions give the same bitstream.
     upload
         Whether a host can put other weights and biases into the running device; :meth:`autapse.link.Device.upload`.
+    trace
+        Whether a host can read from which pre-activations the states were made; :meth:`autapse.link.Device.read_trace`.
     progress
         Called with a line at each stage.
 
@@ -82,13 +85,13 @@ def build(
         Before synthesis, naming the resource; ToolFailedError and MissingToolError from the tools.
     """
     board = get_board(board)
-    plan = fit(q, board, lanes, form, sequences, upload=upload)
+    plan = fit(q, board, lanes, form, sequences, upload=upload, trace=trace)
     tell = progress or (lambda line: None)
     if plan.reason:
         tell(f"weights in SPRAM, to be uploaded after switching on: {plan.reason}")
     target = Path(out)
     with folder_beside(target, REPORT_FILE) as work:
-        flow = Flow(q, board, plan.tiling, plan.form, tell, plan.storage)
+        flow = Flow(q, board, plan.tiling, plan.form, tell, plan.storage, trace=trace)
         attempts: list[Attempt] = []
         best = _search(flow, work, plan, frequency, seed, attempts)
         bitstream = flow.pack(best.folder)
@@ -180,7 +183,7 @@ def _report(
 
     clock = float(best.clocking.frequency)
     schedule = plan.schedule
-    identity = identity_of(q, plan.tiling, clock, plan.storage)
+    identity = identity_of(q, plan.tiling, clock, plan.storage, trace=flow.trace)
     cycles = schedule.cycles_per_step
     frames = (identity.step_input_bytes + REQUEST_OVERHEAD, identity.step_output_bytes + ANSWER_OVERHEAD)
     bits = 10 * sum(wire_bytes(n) for n in frames)
@@ -220,4 +223,5 @@ def _report(
         tools={tool.name: tool.version for tool in flow.tools.values()},
         files=files,
         storage=plan.storage,
+        trace=flow.trace,
     )

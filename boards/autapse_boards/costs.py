@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autapse.activation import Segments
 from autapse.fixed import Format
-from autapse.protocol import COUNTERS_BYTES, IDENTITY_BYTES, SESSION_BYTES, Identity
+from autapse.protocol import COUNTERS_BYTES, IDENTITY_BYTES, SESSION_BYTES, STEP_MARKS, Identity
 from autapse_boards.board import Board, Resources
 from autapse_hw.activation import table_in_logic
 from autapse_hw.arithmetic import multiply_latency
@@ -46,6 +46,8 @@ _LEAK_BITS = 18
 # The uploader and its part of the server; and for each stripe of a memory that it writes and reads back.
 _UPLOADER = {"ice40": 190, "ecp5": 160}
 _STRIPE = {"ice40": 24, "ecp5": 10}
+# The part of a trace that all drains share.
+_TRACE = 40
 # Sixteen bits of a ROM cost yosys as much as a cell, a block RAM this much.
 _RAM_COST = {"ice40": 64, "ecp5": 128}
 
@@ -106,8 +108,8 @@ def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
 
 
 def rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the memories of the lanes' kind that are written: of the operands, of the server, and of what
-    can be uploaded."""
+    """Width and depth of the memories of the lanes' kind that are written: of the operands, of the server, of what can
+    be uploaded, and of the trace."""
     slots = -(-shape.cols // tiling.cols)
     depth = (tiling.sequences + 1) << max(0, slots - 1).bit_length()
     served = SESSION_BYTES + COUNTERS_BYTES - 2 + IDENTITY_BYTES
@@ -116,6 +118,9 @@ def rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
         memory = shape.memory(tiling)
         for part in (memory.biases,) if shape.storage == Storage.SPRAM else (memory.weights, memory.biases):
             result += [(bits, part.depth) for bits in part.stripe_bits]
+    if shape.trace:
+        records = tiling.sequences << max(1, (shape.units - 1).bit_length())
+        result += [(STEP_MARKS.bit_length() + shape.acc_bits, records)] * tiling.drains
     return result
 
 
@@ -134,7 +139,8 @@ def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
 def inferred_rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     """Width and depth of the written memories that yosys may build of logic: leaky states, and the frames'."""
     x, h, z = (Format(bits, 0) for bits in (shape.input_bits, shape.state_bits, shape.acc_bits))
-    link = Identity(bytes(8), shape.units, shape.inputs, shape.outputs, x, h, z, 1, 0, sequences=tiling.sequences)
+    shapes, more = (shape.units, shape.inputs, shape.outputs), shape.acc_bits if shape.trace else 0
+    link = Identity(bytes(8), *shapes, x, h, z, 1, 0, sequences=tiling.sequences, sum_bits=more)
     result = [(8, link.room), (8, link.room)]
     if shape.leaky:
         result += [(shape.state_bits, -(-shape.units // tiling.drains) * tiling.sequences)] * tiling.drains
@@ -176,6 +182,8 @@ def logic_cells(shape: Shape, board: Board, tiling: Tiling, form: LaneForm, of_m
     total += tiling.cols * (2 * shape.operand_bits + 5)  # write ports of the memories, registers behind them
     if shape.storage != Storage.FIXED:
         total += _UPLOADER[board.family] + _STRIPE[board.family] * shape.memory(tiling).stripes
+    if shape.trace:
+        total += _TRACE + tiling.drains * trace_cells(shape, board)
     total += tiling.drains * drain_cells(shape, board, form) + tiling.rows * row_cells(shape, board, tiling, form)
     return _PACKING[board.family] * total
 
@@ -220,6 +228,12 @@ def drain_cells(shape: Shape, board: Board, form: LaneForm) -> float:
     if shape.summed_bits:  # the sum through an activation unit of its own, and the rounding before the other one
         total += (4.5 if board.family == "ice40" else 2) * (shape.summed_bits + shape.activation.out.bits)
     return total
+
+
+def trace_cells(shape: Shape, board: Board) -> float:
+    """Logic cells of a drain's part of the trace: labels, and the sums that wait until their states are written."""
+    waiting = shape.acc_bits * (shape.state_latency + 2) if board.family == "ice40" else 0
+    return 25 + waiting
 
 
 def _product(a: int, b: int, board: Board) -> float:

@@ -51,6 +51,8 @@ class Shape:
         Units of each layer of a stack, or empty.
     storage
         Where weights and biases are.
+    trace
+        Whether it has a memory of pre-activations.
     state_latency
         Cycles from a rounded sum to the new state; see :func:`autapse_hw.schedule.state_latency`.
     """
@@ -70,6 +72,7 @@ class Shape:
     layers: tuple[int, ...] = ()
     state_latency: int = 6
     storage: Storage = Storage.FIXED
+    trace: bool = False
 
     @classmethod
     def of(cls, q: QuantizedNetwork) -> Shape:
@@ -162,13 +165,15 @@ def fit(
     sequences: int | None = None,
     *,
     upload: bool = False,
+    trace: bool = False,
 ) -> Plan:
     """The plan for `q` on `board`.
 
     With `lanes` not given, the tiling with the fewest cycles a step that fits, and of those the one with the fewest
     lanes and drains; with `form` not given, the first of the board's forms that takes the word lengths; with
     `sequences` not given, those of `lanes`, or one. With `upload`, weights and biases can be uploaded; weights that are
-    too many for the block RAMs are then in SPRAMs, where the device has them.
+    too many for the block RAMs are then in SPRAMs, where the device has them. With `trace`, a host can read
+    pre-activations.
 
     Raises
     ------
@@ -187,7 +192,7 @@ def fit(
     least = _with_sequences(Tiling(1), sequences)
     storages = _storages(board, kind, upload)
     check_storage(storages[0], shape.layers)
-    shapes = [replace(shape, storage=storage) for storage in storages]
+    shapes = [replace(shape, storage=storage, trace=trace) for storage in storages]
     shorts = []
     for tried in shapes:
         chosen = best_tiling(tried, board, kind, least.sequences) if given is None else given

@@ -84,9 +84,11 @@ class Flow:
         form: str,
         tell: Progress,
         storage: Storage = Storage.FIXED,
+        *,
+        trace: bool = False,
     ) -> None:
         self.q, self.board, self.tiling, self.form, self.tell = q, board, tiling, form, tell
-        self.storage = storage
+        self.storage, self.trace = storage, trace
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._names = _FAMILIES[board.family]
         self.tools: dict[str, Tool] = {
@@ -117,7 +119,7 @@ class Flow:
             platform = self.board.platform()
         except ImportError as error:
             raise MissingToolError(f"the board files need {error.name}: {INSTALL}") from error
-        top = Top(self.q, self.tiling, self.form, self.board, clocking, self.storage)
+        top = Top(self.q, self.tiling, self.form, self.board, clocking, self.storage, trace=self.trace)
         plan = platform.prepare(top, "top", emit_src=False)
         for name in ("top.il", self._names.constraints):
             text = plan.files[name]

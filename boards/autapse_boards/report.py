@@ -97,6 +97,8 @@ class Report:
         Names in the folder, by what they are.
     storage
         Where weights and biases are: one of :class:`autapse_hw.weights.Storage`.
+    trace
+        Whether it is a debug build, whose pre-activations a host can read.
     """
 
     board: str
@@ -132,6 +134,7 @@ class Report:
     tools: Mapping[str, str]
     files: Mapping[str, str]
     storage: Storage = Storage.FIXED
+    trace: bool = False
 
     @property
     def allowed(self) -> str:
@@ -226,6 +229,8 @@ def _lines(r: Report) -> list[tuple[str, str]]:
     ]
     if r.storage != Storage.FIXED:
         lines.insert(4, ("weights", _STORED[r.storage]))
+    if r.trace:
+        lines.insert(4, ("trace", "a debug build: 'autapse verify --port' reads its pre-activations"))
     if r.critical_path:
         lines.insert(3, ("slowest path", f"{longest:.1f} ns, to {r.critical_path[-1].to}"))
     return lines

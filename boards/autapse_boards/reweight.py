@@ -104,7 +104,7 @@ def load_build(folder: Path) -> tuple[Report, QuantizedNetwork]:
 def flow_of(report: Report, q: QuantizedNetwork, board: str | Board | None, tell: Progress) -> Flow:
     """The flow that made a build, for the network `q`; the board is the report's unless given."""
     at = get_board(board or report.board)
-    return Flow(q, at, Tiling.of(report.tiling), report.lane_form, tell, report.storage)
+    return Flow(q, at, Tiling.of(report.tiling), report.lane_form, tell, report.storage, trace=report.trace)
 
 
 def elaborate_again(flow: Flow, clock_hz: float, work: Path) -> None:

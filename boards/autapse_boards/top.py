@@ -20,8 +20,8 @@ class Top(Elaboratable):
 
     Parameters
     ----------
-    q, tiling, form, storage
-        The network, and the multiply-accumulators that compute it; see :class:`autapse_hw.core.Core`.
+    q, tiling, form, storage, trace
+        The network, and the multiply-accumulators that compute it; see :class:`autapse_hw.system.System`.
     board
         Where it runs.
     clocking
@@ -36,6 +36,8 @@ class Top(Elaboratable):
         board: Board,
         clocking: Clocking,
         storage: Storage = Storage.FIXED,
+        *,
+        trace: bool = False,
     ) -> None:
         self.q = q
         self.tiling = tiling
@@ -43,6 +45,7 @@ class Top(Elaboratable):
         self.board = board
         self.clocking = clocking
         self.storage = storage
+        self.trace = trace
 
     def elaborate(self, platform: Any) -> Module:
         """The pins are requested raw: their buffers are ours, and their synchronisers those of the parts."""
@@ -52,7 +55,9 @@ class Top(Elaboratable):
         clock = platform.request(self.board.clock, dir="-")
         m.submodules.clock = generator = ClockGenerator(self.clocking, clock, pad=self.board.pad_pll)
         divisor = divisor_for(frequency, baud_rate(self.board, frequency))
-        m.submodules.system = system = System(self.q, self.tiling, frequency, divisor, self.form, self.storage)
+        m.submodules.system = system = System(
+            self.q, self.tiling, frequency, divisor, self.form, self.storage, trace=self.trace
+        )
 
         uart = platform.request(*self.board.uart, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)

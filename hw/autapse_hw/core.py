@@ -12,7 +12,7 @@ from autapse_hw.drain import Drain
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
 from autapse_hw.memories import LATENCY, Rom
 from autapse_hw.outputs import OutputBuffer
-from autapse_hw.schedule import BROADCAST, Schedule, first_activation
+from autapse_hw.schedule import BROADCAST, Schedule
 from autapse_hw.sequencer import Sequencer
 from autapse_hw.state import StateStore
 from autapse_hw.tiling import Tiling
@@ -242,7 +242,7 @@ class _Engine(wiring.Component):
         over = Signal(t.drains)
         for a in range(t.drains):
             m.submodules[f"activation_{a}"] = activation = ActivationUnit(
-                first_activation(q), drain.magnitude_bits, memory
+                q.first_activation, drain.magnitude_bits, memory
             )
             m.d.comb += [
                 activation.magnitude.eq(drain.magnitude.word_select(a, drain.magnitude_bits)),

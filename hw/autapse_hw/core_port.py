@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from autapse.protocol import Identity
 from autapse_hw.cells import CellInterface, cell_port
+from autapse_hw.trace_memory import RECORD_BYTE
 
 
 def core_members(identity: Identity) -> dict[str, wiring.Member]:
@@ -21,6 +22,7 @@ def core_members(identity: Identity) -> dict[str, wiring.Member]:
         "busy": In(1),
         "saturations": In(16),
         **({"cells": Out(cell_port(identity.memory))} if identity.memory is not None else {}),
+        **({"recall": Out(1), "records": In(stream.Signature(RECORD_BYTE))} if identity.sum_bits else {}),
     }
 
 
@@ -48,6 +50,8 @@ class CoreClient(wiring.Component):
         Of what it computed, how much it has clipped; see :class:`~autapse_hw.trace.SaturationCounter`.
     cells : Out(cell_port)
         Its weights and biases, if they can be uploaded.
+    recall : Out(1), records : In(stream.Signature(RECORD_BYTE))
+        Its trace, if it has one; as `recall` and `o` of :class:`~autapse_hw.trace_memory.TraceMemory`.
     """
 
     identity: Identity
@@ -61,6 +65,8 @@ class CoreClient(wiring.Component):
     busy: Signal
     saturations: Signal
     cells: CellInterface
+    recall: Signal
+    records: stream.Interface
 
 
 def connect_core(m: Module, inner: CoreClient, outer: CoreClient) -> None:

@@ -12,7 +12,7 @@ from autapse_hw.arithmetic import delayed, delayed_flag, rounded_magnitude
 from autapse_hw.cells import CellInterface, CellMemory, cell_port
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import Rom
-from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule, first_activation
+from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule
 from autapse_hw.weights import bias_words, weight_memory
 
 
@@ -73,7 +73,7 @@ class Drain(wiring.Component):
         self._q, self._schedule, self._segments = q, schedule, segments
         drains, groups = schedule.tiling.drains, schedule.tiles * schedule.groups
         self.acc_bits = q.formats.acc_bits
-        self.magnitude_bits = first_activation(q).limit.bit_length() + 1
+        self.magnitude_bits = q.first_activation.limit.bit_length() + 1
         words, layout = bias_words(q, schedule), weight_memory(q, schedule)
         self._biases = (
             CellMemory(layout.biases, layout.weights.stripes, layout.stripes, words, memory)

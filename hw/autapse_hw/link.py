@@ -31,7 +31,7 @@ class FrameLink(CoreClient):
         Bytes of the line, and that one was lost.
     o : Out(stream.Signature(8))
         Bytes for the line.
-    x, z, clear, given, initial, dump, state, busy, saturations, cells
+    x, z, clear, given, initial, dump, state, busy, saturations, cells, recall, records
         The core; see :class:`~autapse_hw.core_port.CoreClient`.
     activity : Out(1)
         Changes with each request that is executed; for an LED.
@@ -102,7 +102,7 @@ class Link(CoreClient):
     -------
     rx, tx : In(1), Out(1)
         The serial line, asynchronous; high at rest.
-    x, z, clear, given, initial, dump, state, busy, saturations, cells
+    x, z, clear, given, initial, dump, state, busy, saturations, cells, recall, records
         The core; see :class:`~autapse_hw.core_port.CoreClient`.
     activity : Out(1)
         Changes with each request that is executed; for an LED.

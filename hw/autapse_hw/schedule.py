@@ -7,7 +7,7 @@ from the same object.
 from dataclasses import dataclass
 from functools import cached_property
 
-from autapse.activation import Activation, design
+from autapse.activation import Activation
 from autapse.quantized import QuantizedNetwork
 from autapse.weight_memory import layer_places, layer_rows
 from autapse_hw.arithmetic import multiply_latency
@@ -37,14 +37,6 @@ def activation_latency(activation: Activation) -> int:
     return 5 + product if activation.segments.degree == 1 else 6 + 2 * product
 
 
-def first_activation(q: QuantizedNetwork) -> Activation:
-    """What a rounded sum passes first: the activation, or, in the current form, the identity, which restores its sign.
-
-    The current form has its activation behind the leaky update.
-    """
-    return q.activation if q.form == "rate" else design("identity", q.driven.frac, q.driven)
-
-
 def leak_latency(q: QuantizedNetwork) -> int:
     """Cycles of the leaky update: products, sum, rounding increment, rounding, saturation."""
     return multiply_latency(max(q.formats.state.bits, q.driven.bits)) + 4
@@ -66,7 +58,7 @@ def sum_latency(form: LaneForm, cols: int, acc_bits: int) -> int:
 def state_latency(q: QuantizedNetwork) -> int:
     """Cycles from a magnitude until the new state can be issued as an operand."""
     leak = leak_latency(q) + multiplied_latency(q) if q.leaky else 0
-    return activation_latency(first_activation(q)) + leak + 1
+    return activation_latency(q.first_activation) + leak + 1
 
 
 @dataclass(frozen=True)

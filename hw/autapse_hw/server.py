@@ -12,10 +12,11 @@ from autapse_hw.checksum import Checksum
 from autapse_hw.core_port import CoreClient, core_members
 from autapse_hw.framing import TOKEN
 from autapse_hw.server_elements import ServerElements
-from autapse_hw.server_logic import choose, later
+from autapse_hw.server_logic import Additions, choose, later
 from autapse_hw.server_memory import ServerMemory
 from autapse_hw.server_states import CHECKED, ServerStates
-from autapse_hw.server_upload import Additions, add_uploads
+from autapse_hw.server_trace import add_trace
+from autapse_hw.server_upload import add_uploads
 from autapse_hw.server_verdict import ServerEvents, ServerVerdict
 from autapse_hw.upload import Uploader
 
@@ -42,7 +43,7 @@ class Server(CoreClient):
         Answers, to a :class:`~autapse_hw.transmit.TransmitBuffer`.
     keep, wanted, replay : Out
         To that buffer.
-    x, z, clear, given, initial, dump, state, busy, saturations, cells
+    x, z, clear, given, initial, dump, state, busy, saturations, cells, recall, records
         The core; see :class:`~autapse_hw.core_port.CoreClient`.
     activity : Out(1)
         Changes with each request that is executed; for an LED.
@@ -98,7 +99,8 @@ class Server(CoreClient):
         longer than the few LUTs between two of the cycles.
         """
         m = Module()
-        m.submodules.states = states = ServerStates(uploads=self.identity.upload is not None)
+        traces = self.identity.sum_bits > 0
+        m.submodules.states = states = ServerStates(uploads=self.identity.upload is not None, traces=traces)
         m.submodules.elements = elements = ServerElements(self.identity)
         m.submodules.verdict = verdict = ServerVerdict(self.identity.window + 1)
         m.submodules.memory = memory = ServerMemory(self.identity, self._memory)
@@ -109,7 +111,9 @@ class Server(CoreClient):
             loaded = self.identity.upload.loaded  # when the device is switched on
             m.submodules.uploader = uploader = Uploader(self.identity.memory, loaded=loaded)
             wiring.connect(m, uploader.port, wiring.flipped(self.cells))
-            added = add_uploads(m, uploader, states, elements, memory, byte, self.busy)
+            added += add_uploads(m, uploader, states, elements, memory, byte, self.busy)
+        if traces:
+            added += add_trace(m, states, self.recall, self.records)
         self._decode(m, states, elements, verdict)
         self._beat(m, states, verdict, added)
         self._judge(m, states, elements, verdict, checksum)
@@ -155,6 +159,8 @@ class Server(CoreClient):
         ]
         if self.identity.upload is not None:
             m.d.comb += [states.is_write.eq(is_any(Command.WRITE)), states.is_apply.eq(is_any(Command.APPLY))]
+        if self.identity.sum_bits:
+            m.d.comb += states.is_trace.eq(is_any(Command.READ_TRACE))
 
     def _beat(self, m: Module, states: ServerStates, verdict: ServerVerdict, added: Additions) -> None:
         """Tokens that are taken, what is waited for, and the step to the next state."""

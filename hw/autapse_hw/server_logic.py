@@ -1,9 +1,37 @@
 """Small logic that the parts of the server share."""
 
+from dataclasses import dataclass, fields
 from functools import reduce
 from operator import or_
 
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+
+#: A condition, and what is chosen by it.
+Choice = tuple[Value, Value | int]
+
+
+@dataclass(frozen=True)
+class Additions:
+    """Further terms of the server's logic, by what not all devices have; joined by ``+``.
+
+    Attributes
+    ----------
+    waits
+        What the state must wait for.
+    writes
+        When the memory is written.
+    targets, bounds, bytes
+        Addresses of the memory, and sources of the byte.
+    """
+
+    waits: tuple[Value, ...] = ()
+    writes: tuple[Value, ...] = ()
+    targets: tuple[Choice, ...] = ()
+    bounds: tuple[Choice, ...] = ()
+    bytes: tuple[Choice, ...] = ()
+
+    def __add__(self, other: "Additions") -> "Additions":
+        return Additions(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 def later(m: Module, value: Value) -> Signal:

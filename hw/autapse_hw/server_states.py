@@ -12,6 +12,8 @@ TAKEN = ("ECHO", "CODE", "SKIP", "STORE", "INPUT", "REST")
 PUT = ("ECHO", "CODE", "OUTPUT", "READ", "EXPECTED", "SATURATED", "SATURATED_HIGH", "CRC_LOW", "CRC_HIGH", "END")
 #: The same of the states that only a device has whose weights can be uploaded.
 UPLOAD_TAKEN, UPLOAD_PUT = ("UPLOAD", "HASH"), ("APPLIED", "LOADED")
+#: The same of the state that only a device with a trace has.
+TRACE_PUT = ("TRACE",)
 
 
 class ServerStates(wiring.Component):
@@ -35,12 +37,13 @@ class ServerStates(wiring.Component):
     CRC_LOW CRC_HIGH END                what is left of the answer
     UPLOAD HASH                         a byte for the uploader; eight times: a byte of the model hash
     APPLIED LOADED                      whether the upload was right; whether the memory holds a network
+    TRACE                               a byte of the trace
     =================================== ===================================================================
 
     Parameters
     ----------
-    uploads : bool
-        Whether it has the last four.
+    uploads, traces : bool
+        Whether it has those from UPLOAD to LOADED; whether it has TRACE.
 
     Members
     -------
@@ -59,6 +62,8 @@ class ServerStates(wiring.Component):
     is_write, is_apply, is_mute, uploaded, match : In(1)
         With uploads. The command: WRITE; APPLY; a step that is not made. The last byte for the uploader; the memory is
         what it should be.
+    is_trace, traced : In(1)
+        With a trace. The command: READ_TRACE. This is the last of its bytes.
 
     Attributes
     ----------
@@ -88,22 +93,25 @@ class ServerStates(wiring.Component):
     is_mute: Signal
     uploaded: Signal
     match: Signal
+    is_trace: Signal
+    traced: Signal
 
-    def __init__(self, *, uploads: bool = False) -> None:
-        self._uploads = uploads
+    def __init__(self, *, uploads: bool = False, traces: bool = False) -> None:
+        self._uploads, self._traces = uploads, traces
         self.taken = (*TAKEN, *UPLOAD_TAKEN) if uploads else TAKEN
-        self.put = (*PUT, *UPLOAD_PUT) if uploads else PUT
+        self.put = (*PUT, *(UPLOAD_PUT if uploads else ()), *(TRACE_PUT if traces else ()))
         names = ["ZERO", "START", "BUMP", *CHECKED, "JUDGE", "STEPS", *self.taken]
         names += ["CLEAR", "DUMP", "SETTLE", *self.put]
         self._state = {name: Signal(init=name == "ZERO", name=name.lower()) for name in dict.fromkeys(names)}
         conditions = ["go", "end", "happened", "admitted", "refuse", "refusing", "counted", "stored", "whole", "last"]
         conditions += ["is_step", "is_clear", "is_set", "is_dump", "is_store", "is_counters", "is_identify"]
         conditions += ["is_write", "is_apply", "is_mute", "uploaded", "match"] if uploads else []
+        conditions += ["is_trace", "traced"] if traces else []
         super().__init__({name: In(1) for name in conditions})
 
     def at(self, *names: str) -> Value:
-        """The state is one of these; those of uploads are passed over where there are none."""
-        absent = () if self._uploads else (*UPLOAD_TAKEN, *UPLOAD_PUT)
+        """The state is one of these; those of uploads and of a trace are passed over where there are none."""
+        absent = {*UPLOAD_TAKEN, *UPLOAD_PUT, *TRACE_PUT} - self._state.keys()
         return Cat(self._state[name] for name in names if name not in absent).any()
 
     def elaborate(self, platform: object) -> Module:
@@ -156,6 +164,8 @@ class ServerStates(wiring.Component):
         }
         if self._uploads:
             follows |= self._with_uploads(follows)
+        if self._traces:
+            follows |= self._with_trace(follows)
         with m.If(self.go):
             m.d.sync += [at[name].eq(before) for name, before in follows.items()]
         return m
@@ -179,4 +189,14 @@ class ServerStates(wiring.Component):
             | (at["SKIP"] & self.is_mute)
             | at["APPLIED"]
             | at["LOADED"],
+        }
+
+    def _with_trace(self, follows: dict[str, Value]) -> dict[str, Value]:
+        """What follows differently, and the further state."""
+        at = self._state
+        begins = at["SKIP"] & self.is_trace
+        return {
+            "READ": follows["READ"] & ~begins,
+            "TRACE": begins | (at["TRACE"] & ~self.traced),
+            "REST": follows["REST"] | (at["TRACE"] & self.traced),
         }

@@ -1,39 +1,13 @@
 """What uploads of weights add to the server."""
 
-from dataclasses import dataclass
-
 from amaranth.hdl import Module, Signal, Value
 
 from autapse.protocol import Command
 from autapse_hw.server_elements import ServerElements
-from autapse_hw.server_logic import later
+from autapse_hw.server_logic import Additions, later
 from autapse_hw.server_memory import ServerMemory
 from autapse_hw.server_states import ServerStates
 from autapse_hw.upload import Uploader
-
-#: A condition, and what is chosen by it.
-Choice = tuple[Value, Value | int]
-
-
-@dataclass(frozen=True)
-class Additions:
-    """Further terms of the server's logic; without uploads there are none.
-
-    Attributes
-    ----------
-    waits
-        What the state must wait for.
-    writes
-        When the memory is written.
-    targets, bounds, bytes
-        Addresses of the memory, and sources of the byte.
-    """
-
-    waits: tuple[Value, ...] = ()
-    writes: tuple[Value, ...] = ()
-    targets: tuple[Choice, ...] = ()
-    bounds: tuple[Choice, ...] = ()
-    bytes: tuple[Choice, ...] = ()
 
 
 def add_uploads(

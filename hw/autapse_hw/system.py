@@ -6,7 +6,7 @@ from amaranth.hdl import Module, ResetInserter, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from autapse.protocol import Identity, Upload
+from autapse.protocol import Identity, Upload, wire_bytes
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.buffers import StreamRegister
 from autapse_hw.core import Core
@@ -14,19 +14,28 @@ from autapse_hw.lanes import GENERIC, LaneForm
 from autapse_hw.link import Link
 from autapse_hw.tiling import Tiling
 from autapse_hw.trace import SaturationCounter
+from autapse_hw.trace_memory import TraceMemory
 from autapse_hw.weights import Storage
 
 
 def identity_of(
-    q: QuantizedNetwork, tiling: int | str | Tiling, clock_hz: float, storage: Storage = Storage.FIXED
+    q: QuantizedNetwork,
+    tiling: int | str | Tiling,
+    clock_hz: float,
+    storage: Storage = Storage.FIXED,
+    *,
+    trace: bool = False,
 ) -> Identity:
-    """What a device with this network, lanes, clock and storage of weights says of itself."""
+    """What a device with this network, lanes, clock and storage of weights, and perhaps a trace, says of itself.
+
+    ValueError if an answer with the whole trace is longer than the buffers of the link can be.
+    """
     f, tiling = q.formats, Tiling.of(tiling)
     upload = None
     if storage != Storage.FIXED:
         loaded = storage != Storage.SPRAM
         upload = Upload(tiling.cols, tiling.drains, f.W.bits, f.acc_bits, q.circuit_hash(), loaded)
-    return Identity(
+    identity = Identity(
         model_hash=q.model_hash(),
         units=q.units,
         inputs=q.inputs,
@@ -38,7 +47,14 @@ def identity_of(
         clock_hz=round(clock_hz),
         sequences=tiling.sequences,
         upload=upload,
+        sum_bits=f.acc_bits if trace else 0,
     )
+    if trace and wire_bytes(identity.longest_answer) > identity.room:
+        raise ValueError(
+            f"a trace of {identity.states} states has {identity.trace_bytes} bytes, and the link has room for "
+            f"{identity.room}: leave the trace out"
+        )
+    return identity
 
 
 class System(wiring.Component):
@@ -54,6 +70,9 @@ class System(wiring.Component):
         Clock cycles per bit of the serial line, from :func:`~autapse_hw.uart.divisor_for`.
     storage
         Whether weights and biases can be uploaded.
+    trace
+        Whether the host can read from which sums the states were made, out of a
+        :class:`~autapse_hw.trace_memory.TraceMemory`.
 
     Members
     -------
@@ -78,10 +97,12 @@ class System(wiring.Component):
         divisor: int | Fraction,
         form: str | LaneForm = GENERIC,
         storage: Storage = Storage.FIXED,
+        *,
+        trace: bool = False,
     ) -> None:
         self._divisor = divisor
         self.core = Core(q, tiling, form, storage)
-        self.identity = identity_of(q, self.core.schedule.tiling, clock_hz, storage)
+        self.identity = identity_of(q, self.core.schedule.tiling, clock_hz, storage, trace=trace)
         super().__init__({"reset": In(1), "rx": In(1), "tx": Out(1), "activity": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -124,4 +145,11 @@ class System(wiring.Component):
         ]
         if self.identity.upload is not None:
             wiring.connect(m, link.cells, core.cells)
+        if self.identity.sum_bits:
+            trace = TraceMemory(core.q, core.schedule, core.form.memory)
+            m.submodules.trace = ResetInserter(clear)(trace)
+            m.d.comb += [trace.retire.eq(core.retire), trace.recall.eq(link.recall)]
+            for name in ("step", "unit", "sum", "saturated"):
+                m.d.comb += getattr(trace, name).eq(getattr(core, f"retire_{name}"))
+            wiring.connect(m, trace.o, link.records)
         return m

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import delayed
-from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule, activation_latency, first_activation, leak_latency
+from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule, activation_latency, leak_latency
 
 #: Bits of the number of a step; it wraps.
 STEP_BITS = 32
@@ -29,8 +29,8 @@ class Trace(wiring.Component):
     sums : In(A * acc_bits)
         Pre-activations as they leave the drains, exact, with bias, before the activation rounds them.
     over : In(A)
-        Beside the results of what a sum passes first, :func:`~autapse_hw.schedule.first_activation`: its input is at or
-        beyond the limit where that is constant.
+        Beside the results of what a sum passes first (`q.first_activation`): its input is at or beyond the limit where
+        that is constant.
     step : Out(A * STEP_BITS), unit : Out(A * unit_bits)
         Of which step since `clear`, from 0, and of which unit the state is. With several states in turn, step k is one
         of state ``k % sequences``.
@@ -69,7 +69,7 @@ class Trace(wiring.Component):
         leak = leak_latency(q) if q.leaky else 0
         m = Module()
         m.d.comb += [
-            self.sum.eq(delayed(m, self.sums, HEAD_TO_MAGNITUDE - 1 + activation_latency(first_activation(q)) + leak)),
+            self.sum.eq(delayed(m, self.sums, HEAD_TO_MAGNITUDE - 1 + activation_latency(q.first_activation) + leak)),
             self.saturated.eq(delayed(m, self.over, leak)),
         ]
         for a in range(drains):

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autapse.fixed import shift_round
 from autapse.quantized import QuantizedNetwork
-from autapse.reference import pre_activation
-from autapse_hw.schedule import Schedule, first_activation
+from autapse.reference import pre_activation, saturated
+from autapse_hw.schedule import Schedule
 
 _STALLED = 40  # steps that are run with pauses
 
@@ -46,8 +45,7 @@ def _expected(q: QuantizedNetwork, x: NDArray[np.int64], turns: int) -> dict[str
         h[k::turns], z[k::turns], last[k] = result.h[0], result.z[0], result.last[0]
     before = np.concatenate([[q.h0] * turns, h])[: len(x)]
     sums = pre_activation(q, before, x)
-    saturated = first_activation(q).saturated(shift_round(sums, q.pre_shift))
     following = len(x) % turns  # the one that would step next is read first
     state = np.array(last[following:] + last[:following])
-    arrays = {"x": x, "h": h, "z": z, "state": state, "sums": sums, "saturated": saturated.astype(int)}
+    arrays = {"x": x, "h": h, "z": z, "state": state, "sums": sums, "saturated": saturated(q, sums).astype(int)}
     return {name: array.tolist() for name, array in arrays.items()}

@@ -52,7 +52,7 @@ class Verification:
         Comparisons of state elements and of outputs.
     sums
         Comparisons at the core's retire port: each of a new state's step, unit, pre-activation, and whether that
-        saturated. 0 where the port is not simulated.
+        saturated. 0 where neither the port is simulated, nor a build with a trace.
     mismatches
         How many of them differed.
     first

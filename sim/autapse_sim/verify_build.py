@@ -27,7 +27,8 @@ def verify_build(
 
     Level ``rtl`` is :func:`autapse_sim.verify` with the build's lanes. Level ``gates`` is the netlist that was placed,
     and ``bitstream`` what the bitstream is decompiled to: the whole design between its pins. Inputs, outputs and states
-    go over the simulated serial line in frames, as of a board on the desk (:func:`autapse.link.check_device`).
+    go over the simulated serial line in frames, as of a board on the desk (:func:`autapse.link.check_device`); so do
+    pre-activations of a build with a trace. Weights that no bitstream holds, those in SPRAM, are uploaded before.
 
     Raises
     ------
@@ -44,13 +45,17 @@ def verify_build(
         VirtualBoard.from_build(folder, level, progress=progress) as board,
         Device(SerialTransport(board.port, _BAUD), timeout=_TIMEOUT) as device,
     ):
+        if device.identity.upload is not None and not device.identity.upload.loaded:
+            if progress is not None:
+                progress("uploading weights")
+            device.upload(q)
         found = check_device(device, q, steps=steps, seed=seed, progress=progress)
     return Verification(
         level=level,
         family=device_family(report["device"]),
         steps=found.steps,
         states=found.states,
-        sums=0,
+        sums=found.sums,
         outputs=found.outputs,
         mismatches=found.mismatches,
         first=() if found.first is None else (str(found.first),),

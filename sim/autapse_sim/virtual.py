@@ -80,6 +80,8 @@ class VirtualBoard:
         Clock cycles per bit of its UART.
     storage
         Whether weights and biases can be uploaded.
+    trace
+        Whether the host can read pre-activations.
     progress
         Told what is being done.
     """
@@ -93,13 +95,16 @@ class VirtualBoard:
         clock_hz: float = 12e6,
         divisor: int = DIVISOR,
         storage: Storage = Storage.FIXED,
+        trace: bool = False,
         progress: Progress | None = None,
     ) -> None:
         tiling = Tiling.of(lanes).within(q.units + q.outputs)
         self.q = q
         self.divisor: float = divisor
         self._tell = progress or (lambda message: None)
-        self._make: Callable[[Path], str] = lambda folder: rtl_source(q, tiling, form, clock_hz, divisor, storage)
+        self._make: Callable[[Path], str] = lambda folder: rtl_source(
+            q, tiling, form, clock_hz, divisor, storage, trace=trace
+        )
         self._patience = _PATIENCE + 4 * Schedule.of(q, tiling, form).cycles_per_step
         self._closing = contextlib.ExitStack()
         self._process: subprocess.Popen[str] | None = None
@@ -129,6 +134,7 @@ class VirtualBoard:
             clock_hz=report["clock_hz"],
             divisor=divisor,
             storage=Storage(report.get("storage", Storage.FIXED)),
+            trace=bool(report.get("trace", False)),
             progress=progress,
         )
         if level != "rtl":

@@ -23,10 +23,17 @@ LEVELS = ("rtl", "gates", "bitstream")
 
 
 def rtl_source(
-    q: QuantizedNetwork, tiling: Tiling, form: str, clock_hz: float, divisor: int, storage: Storage = Storage.FIXED
+    q: QuantizedNetwork,
+    tiling: Tiling,
+    form: str,
+    clock_hz: float,
+    divisor: int,
+    storage: Storage = Storage.FIXED,
+    *,
+    trace: bool = False,
 ) -> str:
     """Verilog of the design between the pins, and of the vendor's multipliers in it."""
-    return design_source(System(q, tiling, clock_hz, divisor, form, storage), TOP)
+    return design_source(System(q, tiling, clock_hz, divisor, form, storage, trace=trace), TOP)
 
 
 def built_source(folder: Path, report: Mapping[str, Any], level: str) -> Callable[[Path], str]:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autapse.activation import Activation, Segments
+from autapse.activation import Activation, Segments, design
 from autapse.errors import FileFormatError, one_line
 from autapse.files import write_beside
 from autapse.fixed import FloatArray, Format, IntArray, shift_round, signed_bits
@@ -153,6 +153,12 @@ class QuantizedNetwork(Sized):
         if self.form == "rate":
             return self.activation.out
         return Format(signed_bits(shift_round(self.formats.acc.max_code, self.pre_shift)), self.activation.in_frac)
+
+    @property
+    def first_activation(self) -> Activation:
+        """What a rounded sum passes first: the activation, or, in the current form, the identity, which restores its
+        sign: there the activation is behind the leaky update."""
+        return self.activation if self.form == "rate" else design("identity", self.driven.frac, self.driven)
 
     @property
     def pre_shift(self) -> int:

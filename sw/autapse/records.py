@@ -14,8 +14,8 @@ T = TypeVar("T")
 def record_of(kind: type[T], data: Any) -> T:
     """`data`, a decoded JSON object, as a dataclass of type `kind`.
 
-    Its fields may be of str, int, float, Any, an enumeration, a dataclass, and of tuples, mappings from text and unions
-    of those. TypeError or ValueError, which names the field, for a wrong type, a missing or an unknown name.
+    Its fields may be of str, bool, int, float, Any, an enumeration, a dataclass, and of tuples, mappings from text and
+    unions of those. TypeError or ValueError, which names the field, for a wrong type, a missing or an unknown name.
     """
     return _value("the whole", kind, data)  # type: ignore[no-any-return]
 
@@ -36,7 +36,7 @@ def _value(name: str, kind: Any, data: Any) -> Any:
         return kind(data)
     if kind is float and type(data) in (int, float):
         return data
-    if kind in (str, int) and type(data) is kind:
+    if kind in (str, bool, int) and type(data) is kind:
         return data
     wanted = getattr(kind, "__name__", str(kind)) if origin is None else origin.__name__
     raise TypeError(f"{name} must be of {wanted}, not of {type(data).__name__}")

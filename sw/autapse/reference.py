@@ -69,6 +69,12 @@ def pre_activation(q: QuantizedNetwork, state: IntArray, x: IntArray) -> IntArra
     return _update(q, state, x)[1]
 
 
+def saturated(q: QuantizedNetwork, sums: IntArray) -> NDArray[np.bool_]:
+    """Which pre-activations (batch, units) are at the end of what they pass first: of the activation, where it is
+    constant, or, in the current form, of the format of the rounded sum."""
+    return np.asarray(q.first_activation.saturated(shift_round(sums, q.pre_shift)))
+
+
 def step(q: QuantizedNetwork, state: IntArray, x: IntArray) -> tuple[IntArray, IntArray]:
     """One step: kept state (batch, units) and input codes (batch, inputs) to the new kept state and the readout."""
     new, _ = _update(q, state, x)

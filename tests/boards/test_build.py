@@ -2,10 +2,12 @@
 
 import json
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from builds import make_build
 
 from autapse.errors import AutapseError, DoesNotFitError, FileFormatError, MissingToolError, ToolFailedError
 from autapse.network import Network
@@ -234,6 +236,17 @@ def test_report_of_something_else(tmp_path):
     (tmp_path / "report.json").write_text('{"format": "autapse-build", "version": 3}')
     with pytest.raises(FileFormatError, match="not a sound report"):
         Report.load(tmp_path)
+
+
+def test_report_tells_of_a_trace(tmp_path):
+    q = make_network()
+    cells = {}
+    for trace in (False, True):
+        report = replace(make_build(tmp_path / str(trace), q, tiling="2"), trace=trace)
+        report.save(tmp_path / str(trace))
+        assert Report.load(tmp_path / str(trace)) == report
+        cells[trace] = [*table(report).columns[0].cells]
+    assert [name for name in cells[True] if name != "trace"] == cells[False] != cells[True]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Array, Cat, Module, ResetInserter, Signal, signed
+from amaranth.hdl import Array, Cat, Module, ResetInserter, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
@@ -13,6 +13,8 @@ from amaranth.sim import Simulator
 from autapse.fixed import Format, IntArray
 from autapse.protocol import Command, Counters, Frame, Identity, Status, decode_frame, encode_request
 from autapse_hw.link import FrameLink, Link
+from autapse_hw.system import System
+from autapse_hw.trace_memory import RECORD_BYTE
 
 CYCLE = 1e-6
 BYTE = 16  # cycles without a UART: faster than any line, so that little time is simulated
@@ -30,6 +32,8 @@ SHAPES = {
     "wide": identity(4, 1, 2, 17, 9, 33),
     "autapse": identity(1, 1, 1, 2, 2, 2),
     "two sequences": identity(2, 1, 1, 8, 12, 20, sequences=2),
+    "traced": identity(3, 2, 1, 8, 8, 8, sum_bits=19),
+    "two traced sequences": identity(2, 1, 1, 8, 8, 8, sequences=2, sum_bits=8),
 }
 
 
@@ -56,6 +60,7 @@ class FakeCore(wiring.Component):
                 "saturations": Out(16, init=0x1234),
                 "hold": In(1),
                 "stalls": In(1),
+                **({"recall": In(1), "records": Out(stream.Signature(RECORD_BYTE))} if net.sum_bits else {}),
             }
         )
 
@@ -97,10 +102,22 @@ class FakeCore(wiring.Component):
             m.d.sync += self.state.valid.eq(1)
         with m.If(self.initial.ready & self.initial.valid):
             m.d.sync += [h[unit].eq(self.initial.payload), unit.eq(unit + 1), loading.eq(unit < self.units - 1)]
+        if net.sum_bits:
+            self._trace(m, steps, go)
         with m.If(self.clear):
             m.d.sync += [index.eq(0), steps.eq(0), rest.eq(25), self.z.valid.eq(0), unit.eq(0), loading.eq(self.given)]
             m.d.sync += [value.eq(first(net, u)) for u, value in enumerate(h)]
         return m
+
+    def _trace(self, m: Module, steps: Signal, go: Value) -> None:
+        """Bytes of records that count on from the number of steps."""
+        left, byte = Signal(range(self.net.trace_bytes + 1)), self.records.payload.data
+        with m.If(self.records.ready & self.records.valid):
+            m.d.sync += [self.records.valid.eq(0), left.eq(left - 1), byte.eq(byte + 1)]
+        with m.Elif((left != 0) & go):
+            m.d.sync += [self.records.valid.eq(1), self.records.payload.last.eq(left == 1)]
+        with m.If(self.recall):
+            m.d.sync += [left.eq(self.net.trace_bytes), byte.eq(steps)]
 
 
 def first(net: Identity, unit: int) -> int:
@@ -133,6 +150,9 @@ class Model:
 
     def run(self, x: IntArray) -> IntArray:
         return np.array([self.step(row) for row in x])
+
+    def trace(self) -> bytes:
+        return bytes((self.steps + k) & 0xFF for k in range(self.net.trace_bytes))
 
     def set_state(self, codes: IntArray) -> None:
         self.h = np.array(codes)
@@ -170,6 +190,9 @@ class Simulated:
         else:
             m.submodules.link = self.link = Link(net, divisor)
             benches = self._drive_uart, self._watch_uart
+        if net.sum_bits:
+            wiring.connect(m, self.core.records, self.link.records)
+            m.d.comb += self.core.recall.eq(self.link.recall)
         for name in ("x", "initial"):
             wiring.connect(m, getattr(self.link, name), getattr(self.core, name))
         for name in ("z", "state"):
@@ -285,6 +308,56 @@ class Simulated:
     def counters(self) -> Counters:
         (answer,) = self.ask(encode_request(0, Command.COUNTERS, 0))
         return Counters.from_bytes(answer.payload)
+
+
+class Wires:
+    """A whole design in Amaranth's simulator, as a transport."""
+
+    def __init__(self, system: System, divisor: int) -> None:
+        self.system, self.divisor = system, divisor
+        self.to_device: deque[int] = deque()
+        self.from_device = bytearray()
+        self.now = 0
+        self.simulator = Simulator(system)
+        self.simulator.add_clock(CYCLE)
+        self.simulator.add_testbench(self._send, background=True)
+        self.simulator.add_testbench(self._receive, background=True)
+
+    async def _send(self, ctx: Any) -> None:
+        ctx.set(self.system.rx, 1)
+        while True:
+            await ctx.delay(self.divisor * CYCLE)
+            if self.to_device:
+                byte = self.to_device.popleft()
+                for level in [0, *((byte >> k & 1) for k in range(8)), 1]:
+                    ctx.set(self.system.rx, level)
+                    await ctx.delay(self.divisor * CYCLE)
+
+    async def _receive(self, ctx: Any) -> None:
+        while True:
+            await ctx.negedge(self.system.tx)
+            await ctx.delay(1.5 * self.divisor * CYCLE)
+            byte = 0
+            for k in range(8):
+                byte |= ctx.get(self.system.tx) << k
+                await ctx.delay(self.divisor * CYCLE)
+            self.from_device.append(byte)
+
+    def write(self, data: bytes) -> None:
+        self.to_device.extend(data)
+
+    def read(self, timeout: float) -> bytes:
+        waited = 0
+        while timeout > 0 and not self.from_device and (self.to_device or waited < 3000):
+            waited += 0 if self.to_device else 50
+            self.now += 50
+            self.simulator.run_until(self.now * CYCLE)
+        data = bytes(self.from_device)
+        self.from_device.clear()
+        return data
+
+    def close(self) -> None:
+        pass
 
 
 def frames(data: bytes) -> list[Frame]:

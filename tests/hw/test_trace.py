@@ -10,11 +10,9 @@ from amaranth.sim import Simulator
 from harness import random_codes, random_network
 
 import autapse_hw.core
-from autapse.fixed import shift_round
 from autapse.quantize import quantize
-from autapse.reference import pre_activation, step
+from autapse.reference import pre_activation, saturated, step
 from autapse_hw.core import Core
-from autapse_hw.schedule import first_activation
 from autapse_hw.trace import STEP_BITS, Trace, unit_bits
 from autapse_sim.verilog import run_yosys, to_verilog
 
@@ -71,7 +69,7 @@ def expected(q, codes, turns):
     for k, x in enumerate(codes):
         before = states[k % turns][None]
         sums = pre_activation(q, before, x[None])[0]
-        over = first_activation(q).saturated(shift_round(sums, q.pre_shift))
+        over = saturated(q, sums)
         states[k % turns] = step(q, before, x[None])[0][0]
         rows += [(k, j, int(sums[j]), int(over[j]), int(states[k % turns][j])) for j in range(q.units)]
     return rows

@@ -53,6 +53,7 @@ DESIGNS = {
     "stack": (stack, "3", "generic", Storage.FIXED),
     "upload": (network, "4", "mac8x8", Storage.UPLOAD),
     "spram": (network, "4", "mac8x8", Storage.SPRAM),
+    "trace": (network, "4x2/2*3", "mac8x8", Storage.UPLOAD),
 }
 
 
@@ -66,7 +67,8 @@ def lint(folder, source, cells=""):
 @pytest.mark.parametrize("name", DESIGNS)
 def test_verilator_has_nothing_to_say(tmp_path, name):
     make, tiling, form, storage = DESIGNS[name]
-    source = to_verilog(System(make(), tiling, 12e6, 16, form, storage), "board")
+    source = to_verilog(System(make(), tiling, 12e6, 16, form, storage, trace=name == "trace"), "board")
+    assert ("records" in source) == (name == "trace")  # nothing of it is in other designs
     done = lint(tmp_path, source, cell_models(source))
     assert done.returncode == 0, done.stderr[:2000]
     assert not done.stderr

@@ -70,6 +70,9 @@ def test_command_verify_checks_a_port(board, tmp_path):
     data = json.loads(done.stdout)
     assert (data["states"], data["outputs"]) == ((30 + 2) * board.q.units, 60)
     assert (data["mismatches"], data["first"], data["ok"]) == (0, None, True)
+    assert data["sums"] == 0
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "q.npz"), "--port", board.port, "--steps", "1"])
+    assert "not checked pre-activations, which only a build with --trace gives" in " ".join(done.stdout.split())
     make_network(seed=2).save(tmp_path / "other.npz")
     done = CliRunner().invoke(app, ["verify", str(tmp_path / "other.npz"), "--port", board.port])
     assert isinstance(done.exception, AutapseError)

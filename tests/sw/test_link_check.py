@@ -5,8 +5,7 @@ import pytest
 from designs import full_range
 
 from autapse.errors import AutapseError
-from autapse.link import Device, EmulatedDevice, EmulatedTransport, ModelNetwork, check_device
-from autapse.link.check import Difference
+from autapse.link import Device, Difference, EmulatedDevice, EmulatedTransport, ModelNetwork, check_device
 from autapse.quantize import quantize
 
 
@@ -50,8 +49,8 @@ class Host(Device):
         return super().read_state()
 
 
-def check(network, q, **options):
-    device = EmulatedDevice(network.identity(), network)
+def check(network, q, trace=False, **options):
+    device = EmulatedDevice(network.identity(trace=trace), network)
     with Host(EmulatedTransport(device), timeout=0.5) as host:
         host.network = network
         return check_device(host, q, **options)
@@ -63,6 +62,7 @@ def test_counts():
     found = check(ModelNetwork(q), q, steps=130)
     assert (found.steps, found.outputs, found.mismatches, found.first) == (260, 520, 0, None)
     assert found.states == (130 + 2 + 2) * q.units
+    assert found.sums == 0
 
 
 def test_names_step_unit_and_bit():
@@ -95,6 +95,82 @@ def test_wrong_output_of_right_states():
     assert found.mismatches == 2 * 5
     assert (found.first.step, found.first.kind, found.first.index, found.first.bit) == (0, "output", 1, 1)
     assert "output 1" in str(found.first)
+
+
+def test_counts_with_a_trace():
+    """After each step, and at the end of what runs at full speed."""
+    q = make_network()
+    found = check(ModelNetwork(q), q, trace=True, steps=130)
+    assert (found.steps, found.outputs, found.mismatches, found.first) == (260, 520, 0, None)
+    assert found.states == (130 + 2 + 2) * q.units
+    assert found.sums == (130 + 2) * q.units
+
+
+class Wrong(ModelNetwork):
+    """Gives wrong origins of right states: after its step 9, unit 2."""
+
+    def __init__(self, q, flip, saturation=False):
+        super().__init__(q)
+        self.flip, self.saturation, self.done = flip, saturation, 0
+
+    def reset(self):
+        super().reset()
+        self.done = 0
+
+    def run(self, x):
+        self.done += len(x)
+        return super().run(x)
+
+    def origins(self):
+        sums, saturated = super().origins()
+        if self.done == 10:
+            sums[2] ^= self.flip
+            saturated[2] ^= self.saturation
+        return sums, saturated
+
+
+@pytest.mark.parametrize(
+    ("flip", "saturation", "kind", "bit"), [(8, True, "pre-activation", 3), (0, True, "saturation", 0)]
+)
+def test_names_the_origin_of_a_state(flip, saturation, kind, bit):
+    q = make_network()
+    found = check(Wrong(q, flip, saturation), q, trace=True, steps=20)
+    first = found.first
+    assert (first.sequence, first.step, first.kind, first.index, first.bit) == (0, 9, kind, 2, bit)
+    assert str(first).startswith(f"sequence 0, step 9, {kind} of unit 2: ")
+    assert check(Wrong(q, flip, saturation), q, steps=20).mismatches == 0
+
+
+def test_a_wrong_state_is_found_before_the_sums_that_it_changes():
+    q = make_network()
+    first = check(Faulty(q, at=17, unit=3, bit=4), q, trace=True, steps=40).first
+    assert (first.step, first.kind, first.index, first.bit) == (17, "state", 3, 4)
+
+
+def test_a_trace_that_stands_still_is_found():
+    """A device whose records are those of the step before."""
+    q = make_network()
+
+    class Late(EmulatedDevice):
+        def _step(self, payload):
+            records = self._trace
+            answer = super()._step(payload)
+            self._trace = records
+            return answer
+
+    network = ModelNetwork(q)
+    with Device(EmulatedTransport(Late(network.identity(trace=True), network)), timeout=0.5) as device:
+        first = check_device(device, q, steps=5).first
+    assert (first.step, first.kind) == (0, "pre-activation")
+
+
+def test_a_device_without_a_trace_says_so():
+    network = ModelNetwork(make_network())
+    with (
+        Device(EmulatedTransport(EmulatedDevice(network.identity(), network)), timeout=0.5) as device,
+        pytest.raises(AutapseError, match="this device has no trace: 'autapse build --trace' makes one"),
+    ):
+        device.read_trace()
 
 
 def test_what_is_refused():

@@ -22,6 +22,7 @@ from autapse.link.faults import FAULTS, FaultyTransport
 from autapse.loading import load
 from autapse.quantize import quantize
 from autapse.quantized import QuantizedNetwork
+from autapse.reference import pre_activation
 
 RATE = 1 / 200
 
@@ -93,6 +94,24 @@ def test_a_reset_is_never_passed_over(q: QuantizedNetwork) -> None:
                 device.read_state()
             assert device.open().steps == 0
             np.testing.assert_array_equal(device.run(x), expected)
+
+
+def test_a_trace_over_a_bad_line_is_that_of_the_last_step(q: QuantizedNetwork) -> None:
+    """Whatever is lost of a request or an answer: it is repeated, and changes nothing."""
+    network = ModelNetwork(q)
+    board = EmulatedDevice(network.identity(lanes=8, clock_hz=48_000_000, trace=True), network)
+    line = FaultyTransport(EmulatedTransport(board), RATE, 5, faults=FAULTS[:7])
+    x = inputs(q, 60)
+    before = np.concatenate([q.h0[None], q.run_int(x[None]).h[0]])
+    with Device(line, timeout=0.1) as device:
+        for k, row in enumerate(x):
+            device.step(row)
+            for _ in range(2):
+                trace = device.read_trace()
+                np.testing.assert_array_equal(trace.sums, pre_activation(q, before[k : k + 1], row[None])[0])
+                assert (trace.step == k % 128).all()
+        assert device.status().steps == len(x)
+        assert device.recoveries > 0
 
 
 @pytest.mark.parametrize("left", [0, 1, 57, 250])

@@ -21,6 +21,7 @@ from autapse.protocol import (
     Identity,
     ProtocolError,
     Status,
+    Trace,
     Upload,
     cobs_decode,
     cobs_encode,
@@ -55,8 +56,9 @@ def identities(count: st.SearchStrategy[int], upload: st.SearchStrategy[Upload |
         count,
         st.integers(0, 2**32 - 1),
         sequences=st.integers(1, 255),
-        features=st.integers(0, 255).map(lambda bits: bits & ~Features.UPLOAD),
+        features=st.integers(0, 255).map(lambda bits: bits & ~(Features.UPLOAD | Features.TRACE)),
         upload=upload,
+        sum_bits=st.integers(0, 62),
     )
 
 
@@ -160,7 +162,8 @@ def test_no_other_exception_than_the_documented_one(data: bytes) -> None:
 
 @given(IDENTITIES)
 def test_identities_round_trip(identity: Identity) -> None:
-    assert len(identity.to_bytes()) == identity.length == (35 if identity.upload is None else 50)
+    length = 35 + (identity.upload is not None) * 15 + (identity.sum_bits > 0)
+    assert len(identity.to_bytes()) == identity.length == length
     assert Identity.from_bytes(identity.to_bytes()) == identity
 
 
@@ -190,8 +193,8 @@ def test_identity_has_the_offsets_of_the_specification() -> None:
     head = "02" + "4142434445464748" + "020102000300" + "080510fe180c" + "08070c0b0a09"
     assert identity.to_bytes().hex() == head + "04" + "1f03" + "01" + "00000000"
     assert (identity.window, identity.batch) == (31, 3)
-    assert [identity.request_bytes(c) for c in Command] == [0, 0, 0, 4, 4, 0, 0, 0, 8, 2064, 36, 12]
-    assert [identity.answer_bytes(c) for c in Command] == [35, 9, 9, 9, 9, 26, 2064, 0, 36, 0, 0, 1]
+    assert [identity.request_bytes(c) for c in Command] == [0, 0, 0, 4, 4, 0, 0, 0, 0, 8, 2064, 36, 12]
+    assert [identity.answer_bytes(c) for c in Command] == [35, 9, 9, 9, 9, 26, 0, 2064, 0, 36, 0, 0, 1]
 
 
 def test_the_identity_of_a_device_for_uploads_is_longer() -> None:
@@ -216,6 +219,37 @@ def test_the_identity_of_a_device_for_uploads_is_longer() -> None:
             Identity.from_bytes(data)
     with pytest.raises(ValueError, match="says how: `upload` is missing"):
         Identity(b"ABCDEFGH", 6, 2, 3, x, h, z, 6, 12, features=3)
+
+
+def test_the_identity_of_a_device_with_a_trace_says_how_long_its_sums_are() -> None:
+    x = Format(8, 5)
+    identity = Identity(b"ABCDEFGH", 6, 2, 3, x, x, x, 6, 12, sequences=2, sum_bits=20)
+    assert identity.to_bytes().hex()[60:] == "05" + "00000000" + "14"
+    assert identity.answer_bytes(Command.READ_TRACE) == 2 * 6 * 4
+    good = identity.to_bytes()
+    for data, message in [
+        (good[:-1], "36 bytes, not 35"),
+        (good[:-1] + b"\0", "says how long its sums are: `sum_bits` is missing"),
+        (good[:-1] + b"\x3f", "sum_bits must be 0 to 62, not 63"),
+    ]:
+        with pytest.raises(ProtocolError, match=message):
+            Identity.from_bytes(data)
+
+
+def test_traces_round_trip() -> None:
+    trace = Trace(np.array([0, 127, 300]), np.array([-3, 1000, 0]), np.array([True, False, True]))
+    data = trace.to_bytes(12)
+    assert data.hex() == "80fdff" + "7fe803" + "ac0000"
+    back = Trace.from_bytes(data, (3,), 12)
+    assert (back.step.tolist(), back.sums.tolist(), back.saturated.tolist()) == (
+        [0, 127, 300 % 128],
+        [-3, 1000, 0],
+        [True, False, True],
+    )
+    with pytest.raises(ProtocolError, match="a trace of 2 states has 6 bytes, not 9"):
+        Trace.from_bytes(data, (2, 1), 12)
+    with pytest.raises(ProtocolError, match="does not fit the 10 bits"):
+        Trace.from_bytes(data, (3,), 10)
 
 
 def test_bad_identities_are_named() -> None:

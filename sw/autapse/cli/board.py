@@ -47,6 +47,9 @@ def build(
     upload: Annotated[
         bool, typer.Option("--upload", help="Weights that a host can change while the board runs: 'autapse upload'.")
     ] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="A debug build, whose pre-activations 'autapse verify --port' checks, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build a bitstream and its report: clock, cycles, steps per second, resources, times.
@@ -69,6 +72,7 @@ def build(
             frequency=hertz,
             seed=seed,
             upload=upload,
+            trace=trace,
             progress=say,
         )
     emit(as_json, report.to_dict(), lambda: report_table(report))

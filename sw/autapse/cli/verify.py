@@ -143,7 +143,7 @@ def _of_port(source: Path, port: str, baud: int | None, asked: Mapping[str, Any]
     with Device(open_port(port, baud or built)) as device:
         result = check_device(device, q, **asked)
     first = None if result.first is None else {**asdict(result.first), "bit": result.first.bit}
-    rows = {"port": port, **_counted(result.steps, result.states, result.outputs, result.mismatches, result.seconds)}
+    rows = {"port": port, **_counted(result)}
     if result.first is not None:
         rows["first difference"] = str(result.first)
     return _Found({**asdict(result), "first": first, "port": port}, rows, _problem("board", result))
@@ -204,21 +204,20 @@ def _problem(what: str, result: Verification | DeviceCheck) -> str | None:
 
 def _of(result: Verification) -> dict[str, Any]:
     """A verification as rows of a table."""
-    rows = _counted(result.steps, result.states, result.outputs, result.mismatches, result.seconds)
-    if result.sums:
-        rows["comparisons"] += f"; {result.sums:,} origins of states (step, unit, pre-activation, saturation)"
+    rows = _counted(result)
     if result.cycles_per_step is not None:
         rows["cycles per step"] = result.cycles_per_step
     return rows | {f"mismatch {k + 1}": line for k, line in enumerate(result.first)}
 
 
-def _counted(steps: int, states: int, outputs: int, mismatches: int, seconds: float) -> dict[str, Any]:
-    return {
-        "steps": f"{steps:,}",
-        "comparisons": f"{states:,} state elements, {outputs:,} outputs",
-        "mismatches": f"{mismatches:,}",
-        "time": f"{seconds:.1f} s",
-    }
+def _counted(result: Verification | DeviceCheck) -> dict[str, Any]:
+    compared = f"{result.states:,} state elements, {result.outputs:,} outputs"
+    if result.sums:
+        compared += f"; {result.sums:,} origins of states (step, unit, pre-activation, saturation)"
+    rows = {"steps": f"{result.steps:,}", "comparisons": compared, "mismatches": f"{result.mismatches:,}"}
+    if not result.sums:
+        rows["not checked"] = "pre-activations, which only a build with --trace gives"
+    return rows | {"time": f"{result.seconds:.1f} s"}
 
 
 def _of_memories(memories: MemoryCheck) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def virtual(
     upload: Annotated[
         bool, typer.Option("--upload", help="Weights that 'autapse upload' can change, for a network.")
     ] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Pre-activations that can be read, for a network.")] = False,
     measure: Annotated[bool, typer.Option(help="Measure its speed, print it, and stop.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -54,7 +55,7 @@ def virtual(
             q = read_quantized(source)
             storage = Storage.UPLOAD if upload else Storage.FIXED
             board = VirtualBoard(
-                q, lanes=read_lanes(lanes, q), form=form, divisor=divisor, storage=storage, progress=say
+                q, lanes=read_lanes(lanes, q), form=form, divisor=divisor, storage=storage, trace=trace, progress=say
             )
         with until_stopped(), board:
             if measure:

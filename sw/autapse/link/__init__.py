@@ -7,10 +7,12 @@ A session is::
         z = device.run(x_codes)
 """
 
-from autapse.link.check import DeviceCheck, Difference, check_device, random_inputs
+from autapse.link.check import DeviceCheck, check_device, random_inputs
 from autapse.link.device import Device
-from autapse.link.emulator import EmulatedDevice, EmulatedTransport, ModelNetwork
+from autapse.link.difference import Difference
+from autapse.link.emulator import EmulatedDevice, EmulatedTransport
 from autapse.link.errors import DeviceResetError, NoAnswerError, NotLoadedError, SessionTakenError, TransportError
+from autapse.link.model import ModelNetwork
 from autapse.link.transport import SerialTransport, Transport
 
 __all__ = [

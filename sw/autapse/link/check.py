@@ -1,8 +1,12 @@
-"""Whether a device computes what the integer model does: every output and, after every step, every state element."""
+"""Whether a device computes what the integer model does: every output and, after every step, every state element.
+
+Of a device with a trace, every pre-activation and its saturation, too.
+"""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,46 +16,12 @@ import numpy as np
 from autapse.errors import AutapseError
 from autapse.fixed import IntArray
 from autapse.link.device import Device
+from autapse.link.difference import Difference
+from autapse.protocol import STEP_MARKS, Features
 from autapse.quantized import QuantizedNetwork
+from autapse.reference import pre_activation, saturated
 
 _SEQUENCE = 100  # steps; the last sequence is shorter
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A value that a device has, and the model has not.
-
-    Attributes
-    ----------
-    sequence, step
-        Of the check; step 0 is the first after the reset, and -1 the reset itself.
-    kind
-        ``state`` or ``output``.
-    index
-        Number of the unit, or of the output; those of a second state in turn follow the first one's.
-    got, expected
-        Codes.
-    """
-
-    sequence: int
-    step: int
-    kind: str
-    index: int
-    got: int
-    expected: int
-
-    @property
-    def bit(self) -> int:
-        """The lowest bit that differs."""
-        difference = self.got ^ self.expected
-        return (difference & -difference).bit_length() - 1
-
-    def __str__(self) -> str:
-        what = "unit" if self.kind == "state" else "output"
-        return (
-            f"sequence {self.sequence}, step {self.step}, {what} {self.index}: "
-            f"{self.got}, the model has {self.expected}; bit {self.bit} is the lowest that differs"
-        )
 
 
 @dataclass(frozen=True)
@@ -64,10 +34,13 @@ class DeviceCheck:
         Steps that the device executed and that were compared.
     states, outputs
         Comparisons of state elements and of outputs.
+    sums
+        Comparisons of origins of states, each of its step, its pre-activation, and whether that saturated; 0 if the
+        device has no trace.
     mismatches
         How many of them differed.
     first
-        The first difference: the earliest step, and of that the first unit.
+        The first difference: the earliest step, and of that what is made first, and of that the first unit.
     seconds
         Duration.
     """
@@ -75,17 +48,21 @@ class DeviceCheck:
     steps: int
     states: int
     outputs: int
+    sums: int
     mismatches: int
     first: Difference | None
     seconds: float
 
 
 class _Run(NamedTuple):
-    """Input codes (steps, all inputs) of a sequence, and what the model makes of them; states (steps, all units)."""
+    """Input codes (steps, all inputs) of a sequence, and what the model makes of them: outputs (steps, all outputs);
+    states, the sums from which they are made, and whether these saturate, (steps, all units)."""
 
     x: IntArray
     z: IntArray
     h: IntArray
+    sums: IntArray
+    saturated: IntArray
 
 
 def check_device(
@@ -98,9 +75,10 @@ def check_device(
 ) -> DeviceCheck:
     """Run random inputs on a device, and compare it with the integer model of `q`.
 
-    The steps come in sequences of up to 100, each from h0 and twice: step by step, the state read after each of them;
-    and with the line kept full, when the device computes at its own pace. If only the second differs, prefixes of the
-    sequence are run again, to halve the distance to the first step after which the state is wrong.
+    The steps come in sequences of up to 100, each from h0 and twice: step by step, the state read after each of them,
+    and the trace where the device has one; and with the line kept full, when the device computes at its own pace. If
+    only the second differs, prefixes of the sequence are run again, to halve the distance to the first step after which
+    the state is wrong.
 
     Parameters
     ----------
@@ -130,10 +108,11 @@ def check_device(
         checker.streamed(number, run)
     return DeviceCheck(
         checker.steps,
-        checker.states,
-        checker.outputs,
+        checker.compared["state"],
+        checker.compared["output"],
+        checker.compared["pre-activation"],
         checker.mismatches,
-        min(checker.found, default=None, key=lambda d: (d.sequence, d.step, d.kind == "output", d.index)),
+        min(checker.found, default=None, key=lambda d: d.order),
         time.monotonic() - began,
     )
 
@@ -148,9 +127,13 @@ def random_inputs(q: QuantizedNetwork, steps: int, rng: np.random.Generator) -> 
 
 def _expected(q: QuantizedNetwork, x: IntArray, turns: int) -> _Run:
     """The model's run of `turns` states, of which each takes a row of `x` in turn."""
-    result = q.run_int(x.reshape(-1, turns, q.inputs).swapaxes(0, 1))
-    z, h = (a.swapaxes(0, 1).reshape(len(x) // turns, -1) for a in (result.z, result.h))
-    return _Run(x.reshape(len(z), -1), z, h)
+    x = x.reshape(-1, turns, q.inputs).swapaxes(0, 1)
+    result = q.run_int(x)
+    initial = np.broadcast_to(q.h0, (turns, 1, q.units))
+    before = np.concatenate([initial, result.h[:, :-1]], axis=1)
+    sums = np.stack([pre_activation(q, *each) for each in zip(before, x, strict=True)])
+    found = (x, result.z, result.h, sums, saturated(q, sums).astype(np.int64))
+    return _Run(*(values.swapaxes(0, 1).reshape(x.shape[1], -1) for values in found))
 
 
 class _Checker:
@@ -158,24 +141,28 @@ class _Checker:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self.steps = self.states = self.outputs = self.mismatches = 0
+        self._traced = bool(device.identity.features & Features.TRACE)
+        self.steps = self.mismatches = 0
+        self.compared: Counter[str] = Counter()
         self.found: list[Difference] = []
 
     def stepwise(self, number: int, initial: IntArray, run: _Run) -> None:
-        """Step by step, and the state after each."""
+        """Step by step, and after each the trace and the state."""
         self._device.reset()
         self._compare_state(number, -1, initial)
         for k, x in enumerate(run.x):
             self._compare("output", number, k, self._device.step(x), run.z[k])
+            self._compare_trace(number, k, run)
             self._compare_state(number, k, run.h[k])
         self.steps += len(run.x)
 
     def streamed(self, number: int, run: _Run) -> None:
-        """All steps at once; the state only at the end, or where it is looked for."""
+        """All steps at once; trace and state only at the end, or where the state is looked for."""
         before, last = self.mismatches, len(run.x) - 1
         self._device.reset()
         for k, z in enumerate(self._device.run(run.x)):
             self._compare("output", number, k, z, run.z[k])
+        self._compare_trace(number, last, run)
         self._compare_state(number, last, run.h[last])
         self.steps += len(run.x)
         if before == 0 < self.mismatches:
@@ -197,14 +184,21 @@ class _Checker:
         self._device.run(x)
         return self._device.read_state().ravel()
 
+    def _compare_trace(self, number: int, step: int, run: _Run) -> None:
+        """Of a device that has one."""
+        if not self._traced:
+            return
+        trace, turns = self._device.read_trace(), self._device.identity.sequences
+        marks = np.repeat((step * turns + np.arange(turns)) % STEP_MARKS, len(run.sums[step]) // turns)
+        self._compare("step", number, step, trace.step.ravel(), marks)
+        self._compare("pre-activation", number, step, trace.sums.ravel(), run.sums[step])
+        self._compare("saturation", number, step, trace.saturated.ravel().astype(np.int64), run.saturated[step])
+
     def _compare_state(self, number: int, step: int, expected: IntArray) -> None:
         self._compare("state", number, step, self._device.read_state().ravel(), expected)
 
     def _compare(self, kind: str, number: int, step: int, got: IntArray, expected: IntArray) -> None:
-        if kind == "state":
-            self.states += len(expected)
-        else:
-            self.outputs += len(expected)
+        self.compared[kind] += len(expected)
         self.mismatches += self._note(kind, number, step, got, expected)
 
     def _note(self, kind: str, number: int, step: int, got: IntArray, expected: IntArray) -> int:

@@ -25,6 +25,7 @@ from autapse.protocol import (
     Features,
     Identity,
     Status,
+    Trace,
     pack_ints,
     unpack_ints,
 )
@@ -147,8 +148,18 @@ class Device:
         identity = self.identity
         self._settle()
         data = self._session.ask(Command.READ_STATE)
-        codes = unpack_ints(data, identity.states, identity.state_format.bits)
-        return codes if identity.sequences == 1 else codes.reshape(identity.sequences, identity.units)
+        return unpack_ints(data, identity.states, identity.state_format.bits).reshape(identity.state_shape)
+
+    def read_trace(self) -> Trace:
+        """From which sums the states were made, in arrays of the shape that :meth:`read_state` gives.
+
+        AutapseError if the device was built without a trace.
+        """
+        identity = self.identity
+        if not identity.features & Features.TRACE:
+            raise AutapseError("this device has no trace: 'autapse build --trace' makes one that has")
+        self._settle()
+        return Trace.from_bytes(self._session.ask(Command.READ_TRACE), identity.state_shape, identity.sum_bits)
 
     def set_state(self, codes: ArrayLike) -> None:
         """Set the state to codes of the shape that :meth:`read_state` gives."""
@@ -156,9 +167,8 @@ class Device:
         if not identity.features & Features.SET_STATE:
             raise AutapseError("the state of this device cannot be set, only reset")
         state = np.asarray(codes)
-        shape = (identity.units,) if identity.sequences == 1 else (identity.sequences, identity.units)
-        if state.shape != shape:
-            raise ValueError(f"a state has codes of shape {shape}, not {state.shape}")
+        if state.shape != identity.state_shape:
+            raise ValueError(f"a state has codes of shape {identity.state_shape}, not {state.shape}")
         self._execute(Command.SET_STATE, pack_ints(state.ravel(), identity.state_format.bits))
 
     def upload(self, q: QuantizedNetwork, *, progress: Progress | None = None) -> None:

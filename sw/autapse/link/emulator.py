@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
-from autapse import reference
-from autapse.fixed import IntArray
 from autapse.link.errors import TransportError
+from autapse.link.model import Network
 from autapse.protocol import (
     ANSWER,
     REFUSAL,
@@ -20,7 +18,7 @@ from autapse.protocol import (
     ProtocolError,
     Request,
     Status,
-    Upload,
+    Trace,
     apply_payload,
     block_offset,
     code_bytes,
@@ -29,60 +27,6 @@ from autapse.protocol import (
     pack_ints,
     unpack_ints,
 )
-from autapse.quantized import QuantizedNetwork
-from autapse.weight_memory import WeightMemory
-
-
-class Network(Protocol):
-    """What a device drives. All codes are those of the identity's formats, in its order."""
-
-    state: IntArray
-
-    def reset(self) -> None:
-        """Set the state to h0."""
-
-    def image(self, memory: WeightMemory) -> bytes:
-        """Weights and biases as they lie in the memory of a device whose weights can be uploaded."""
-
-    def load(self, memory: WeightMemory, image: bytes) -> None:
-        """Take other ones."""
-
-    def run(self, x: IntArray) -> IntArray:
-        """Steps: input codes (time, inputs) in, output codes (time, outputs) out."""
-
-
-class ModelNetwork:
-    """The integer model of a network, with its state."""
-
-    def __init__(self, q: QuantizedNetwork) -> None:
-        self.q = q
-        self.state = q.h0.copy()
-
-    def reset(self) -> None:
-        """Set the state to h0."""
-        self.state = self.q.h0.copy()
-
-    def image(self, memory: WeightMemory) -> bytes:
-        """The network's weights and biases as they lie in the memory."""
-        return memory.image(self.q)
-
-    def load(self, memory: WeightMemory, image: bytes) -> None:
-        """Take those of `image`."""
-        self.q = memory.network(image, self.q)
-
-    def run(self, x: IntArray) -> IntArray:
-        """Steps from the present state."""
-        result = reference.run(self.q, x[None], state=self.state[None], record=False)
-        self.state = result.last[0]
-        z: IntArray = result.z[0]
-        return z
-
-    def identity(self, lanes: int = 1, clock_hz: int = 0, *, upload: bool = False) -> Identity:
-        """What a device with this network says of itself; with `upload`, one whose weights can be changed."""
-        q, f = self.q, self.q.formats
-        how = Upload(1, 1, f.W.bits, f.acc_bits, q.circuit_hash()) if upload else None
-        shape = (q.units, q.inputs, q.outputs)
-        return Identity(q.model_hash(), *shape, f.x, f.state, f.z, lanes, clock_hz, upload=how)
 
 
 class EmulatedDevice:
@@ -99,11 +43,13 @@ class EmulatedDevice:
     def __init__(self, identity: Identity, network: Network) -> None:
         self.identity, self.network = identity, network
         self._image = bytearray(network.image(identity.memory) if identity.memory is not None else b"")
+        zeros = np.zeros(identity.states, np.int64)
+        self._trace = Trace(zeros, zeros, zeros.astype(bool))
         self.reset()
 
     def reset(self) -> None:
-        """What the reset button does. What the memory holds, stays."""
-        self.network.reset()
+        """What the reset button does. What the memories hold, stays."""
+        self._clear()
         self._partial = bytearray()
         self._kept: deque[tuple[int, bytes]] = deque()
         self._session = self._expected = 0
@@ -180,10 +126,13 @@ class EmulatedDevice:
                 return Counters(self._accepted - 1, self._rejected, self._steps, self._refused).to_bytes()
             case Command.READ_STATE:
                 return pack_ints(self.network.state.ravel(), identity.state_format.bits)
+            case Command.READ_TRACE:
+                return self._trace.to_bytes(identity.sum_bits)
             case Command.RESET:
-                self.network.reset()
+                self._clear()
                 return b""
             case Command.SET_STATE:
+                self._turns = 0
                 state = unpack_ints(payload, identity.states, identity.state_format.bits)
                 self.network.state = state.reshape(np.shape(self.network.state))
                 return b""
@@ -196,6 +145,11 @@ class EmulatedDevice:
                 return bytes([self._apply(payload)])
         return self._status()
 
+    def _clear(self) -> None:
+        """Set the state to h0, and count the steps anew."""
+        self.network.reset()
+        self._turns = 0  # rounds of all sequences
+
     @property
     def _loaded(self) -> bool:
         return self.identity.upload is None or self.identity.upload.loaded
@@ -207,6 +161,10 @@ class EmulatedDevice:
         x = unpack_ints(payload, len(payload) // code_bytes(bits), bits)
         z = self.network.run(x.reshape(-1, identity.step_inputs))
         self._steps += len(z)
+        self._turns += len(z)
+        if identity.sum_bits:
+            turns = np.arange(identity.sequences) + (self._turns - 1) * identity.sequences
+            self._trace = Trace(np.repeat(turns, identity.units), *self.network.origins())
         return pack_ints(z.ravel(), identity.z_format.bits)
 
     def _write(self, payload: bytes) -> None:
@@ -228,7 +186,7 @@ class EmulatedDevice:
         if payload != apply_payload(bytes(self._image), model_hash):
             return False
         self.network.load(memory, bytes(self._image))
-        self.network.reset()
+        self._clear()
         self.identity = replace(self.identity, model_hash=model_hash, upload=replace(upload, loaded=True))
         return True
 

@@ -46,6 +46,12 @@ from autapse.protocol.messages import (
     Features,
     Status,
 )
+from autapse.protocol.trace import (
+    STEP_MARKS,
+    TRACE_BYTES,
+    Trace,
+    record_bytes,
+)
 from autapse.protocol.upload import (
     APPLY_BYTES,
     UPLOAD_BYTES,
@@ -72,6 +78,8 @@ __all__ = [
     "REQUEST_OVERHEAD",
     "SESSION_BYTES",
     "STATUS_BYTES",
+    "STEP_MARKS",
+    "TRACE_BYTES",
     "UPLOAD_BYTES",
     "WRITE_BYTES",
     "Command",
@@ -82,6 +90,7 @@ __all__ = [
     "ProtocolError",
     "Request",
     "Status",
+    "Trace",
     "Upload",
     "apply_payload",
     "block_offset",
@@ -94,6 +103,7 @@ __all__ = [
     "encode_frame",
     "encode_request",
     "pack_ints",
+    "record_bytes",
     "unpack_ints",
     "wire_bytes",
     "write_payloads",

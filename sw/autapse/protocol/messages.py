@@ -19,6 +19,14 @@ STATUS_BYTES = _STATUS.size
 COUNTERS_BYTES = _COUNTERS.size
 
 
+class Features:
+    """Bits of :attr:`Identity.features`."""
+
+    SET_STATE = 1
+    UPLOAD = 2
+    TRACE = 4
+
+
 class Command(IntEnum):
     """What a frame asks for. From 8 on, a request is executed only in sequence; from 9 on, only once."""
 
@@ -28,6 +36,7 @@ class Command(IntEnum):
     OPEN = 0x04
     ABORT = 0x05
     COUNTERS = 0x06
+    READ_TRACE = 0x07
     READ_STATE = 0x08
     RESET = 0x09
     STEP = 0x0A
@@ -45,12 +54,15 @@ class Command(IntEnum):
         """Whether it takes a sequence number, and its answer is kept until the host has it."""
         return self >= Command.RESET
 
-
-class Features:
-    """Bits of :attr:`Identity.features`."""
-
-    SET_STATE = 1
-    UPLOAD = 2
+    @property
+    def feature(self) -> int:
+        """The bit of :class:`Features` that devices have which know it; 0 if all do."""
+        return {
+            Command.READ_TRACE: Features.TRACE,
+            Command.SET_STATE: Features.SET_STATE,
+            Command.WRITE: Features.UPLOAD,
+            Command.APPLY: Features.UPLOAD,
+        }.get(self, 0)
 
 
 class Status(NamedTuple):
