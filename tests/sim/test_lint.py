@@ -48,6 +48,7 @@ DESIGNS = {
     "mac8x8": (network, "4x2", "mac8x8", Storage.FIXED),
     "mult18": (network, "4x2/2*3", "mult18", Storage.FIXED),
     "booth": (network, "4", "booth", Storage.FIXED),
+    "turns": (network, "4x2/2*2", "generic", Storage.FIXED),  # three pages: their number has a value more
     "leaky": (lambda: network(**LEAK), "4", "generic", Storage.FIXED),
     "current": (lambda: network(**LEAK, form="current"), "4x4", "generic", Storage.FIXED),
     "stack": (stack, "3", "generic", Storage.FIXED),
@@ -79,6 +80,7 @@ def test_verilator_has_nothing_to_say(tmp_path, name):
     [
         ("assign q = {clk, rst, clk, rst, clk};", "WIDTHTRUNC"),
         ("reg a; always @(*) if (clk) a = rst; assign q = {4{a}};", "LATCH"),
+        ("reg a; always @(*) case (rst) 1'b1: a = clk; endcase assign q = {4{a}};", "LATCH"),
         ("wire a, b; assign a = b & rst; assign b = a ^ clk; assign q = {4{b}};", "UNOPTFLAT"),
         ("wire a; assign q = {4{a}};", "UNDRIVEN"),
         ("wire [1:0] a = {clk, rst}; assign q = {4{a[2]}};", "SELRANGE"),
