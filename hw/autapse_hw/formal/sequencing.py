@@ -3,6 +3,9 @@
 The whole core stands in the bench, with all its latencies; what it computes does not matter here. Beside each element
 of the operand memories stands a mark, `fresh`: it has been written for the step that will read it, and is not used up.
 That is an account of its own, by page and column of the matrix, kept from nothing but the memories' ports.
+
+It reaches some cycles. Its parts hold for ever: the sequencer's timetable (`timetable`), the way of the sums back, and
+the places of the states.
 """
 
 from amaranth.hdl import Cat, Mux, Signal, Value
