@@ -59,7 +59,9 @@ class Loader(wiring.Component):
         unit, sequence = Signal(range(q.units)), Signal(range(t.sequences))
         drain = Signal(range(t.drains), init=q.outputs % t.drains)
         settle = max(_SETTLE, self._schedule.groups + 4, multiplied_latency(q) + 4)
-        due, filled, wait = Signal(), Signal(), Signal(range(settle))
+        due = Signal()
+        filled = Signal()
+        wait = Signal(range(settle))
         take, last_unit, last_sequence = Signal(), Signal(init=q.units == 1), Signal(init=t.sequences == 1)
         m.d.comb += [
             self.initial.ready.eq(due & self.given),

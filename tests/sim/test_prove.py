@@ -204,6 +204,22 @@ FAULTS = [
         "autapse_hw.formal.sequencing",
     ),
     Fault(
+        "places-tiles",
+        "StateStore",
+        "autapse_hw.state",
+        "room.eq(self.loaded & ~ready & ~soon)",
+        "room.eq(self.loaded & ~ready)",
+        "autapse_hw.formal.sequencing",
+    ),
+    Fault(
+        "places-columns",
+        "StateStore",
+        "autapse_hw.state",
+        "slot.eq(slot + (phase == phases - 1))",
+        "slot.eq(slot + 1)",
+        "autapse_hw.formal.sequencing",
+    ),
+    Fault(
         "order-columns",
         "Schedule",
         "autapse_hw.schedule",

@@ -3,17 +3,21 @@
 The whole core stands in the bench, with all its latencies; what it computes does not matter here. Beside each element
 of the operand memories stands a mark, `fresh`: it has been written for the step that will read it, and is not used up.
 That is an account of its own, by page and column of the matrix, kept from nothing but the memories' ports.
+
+It reaches some cycles. Its parts hold for ever: the sequencer's timetable (`timetable`), the way of the sums back, and
+the places of the states.
 """
 
 from amaranth.hdl import Cat, Mux, Signal, Value
 
-from autapse_hw.arithmetic import delayed
+from autapse_hw.arithmetic import delayed, successor
 from autapse_hw.core import Core
 from autapse_hw.formal.bench import Bench, implies
 from autapse_hw.formal.networks import small
 from autapse_hw.formal.proof import Proof
 from autapse_hw.formal.streams import offer
 from autapse_hw.schedule import Schedule
+from autapse_hw.state import StateStore
 
 _BOUND = "the states on their way are as deep as the pipeline, and induction needs an account of each"
 
@@ -118,7 +122,57 @@ def _arrival(name: str, shape: tuple[int, int, int], tiling: str) -> Proof:
     )
 
 
+def _places(name: str, shape: tuple[int, int, int], tiling: str) -> Proof:
+    """Where the states are written, one unit after another, whenever they come."""
+    units, inputs, outputs = shape
+
+    def properties(b: Bench) -> None:
+        network = small(units, inputs, outputs)
+        s = Schedule.of(network, tiling)
+        t, pages = s.tiling, s.tiling.sequences + 1
+        block = StateStore(network, s, "generic")
+        opened = b.open(block)
+        offer(b, block.i)
+        soon = b.drive(block.y_next, "soon")
+        done = b.drive(block.inputs_done, "inputs_done")
+        b.suppose(implies(soon.any(), block.loaded))
+        b.suppose((done & ~block.inputs_ready) == 0)
+        unit, page = Signal(range(units)), Signal(range(pages))
+        comes = (b.past(soon.any()) & ~b.first) | opened["loader.load"].any()
+        column = inputs + unit
+        with b.m.If(comes):
+            b.m.d.sync += unit.eq(successor(unit, units))
+            with b.m.If(unit == units - 1):
+                b.m.d.sync += page.eq(successor(page, pages))
+        bits = (s.slots - 1).bit_length()
+        for k in range(t.cols):
+            enable, address = (opened[f"bank_{k}.write__{pin}"] for pin in ("en", "addr"))
+            here = comes & (column % t.cols == k)
+            b.check(implies(here, enable & (address == (page << bits | column // t.cols))))
+            b.check(implies(comes & ~here, ~enable))
+        b.check((unit < units) & (page < pages))
+        b.check((opened["page_0"] == page) & (opened["final_0"] == (unit == units - 1)))
+        b.check((opened["slot_0"] == column // t.cols) & (opened["phase_0"] == column % t.cols))
+        late = b.past(soon.any() | ~block.loaded) & ~b.first
+        b.check(implies(b.first | late, ~opened["o__ready"]))
+        b.check(implies(opened["loader.load"].any(), ~block.loaded))
+        b.check(implies(block.loaded | (opened["loader.wait"] != 0), opened["loader.filled"]))
+        settled = block.loaded | (opened["loader.wait"] >= 3)
+        b.check(implies(settled, ~opened["loader.due"] & ~opened["loader.load"].any()))
+
+    return Proof(
+        name,
+        "StateStore",
+        "states are written one after another, each in its place, the pages in turn; no input is written beside one",
+        properties,
+        depth=4,
+        parameters=f"{units} units, {inputs} inputs, {outputs} outputs, {tiling} lanes",
+    )
+
+
 PROOFS = [
+    _places("places-tiles", (3, 1, 1), "2"),
+    _places("places-columns", (3, 1, 1), "2x2"),
     _arrival("arrival-tiles", (3, 1, 1), "2"),
     _arrival("arrival-columns", (3, 1, 1), "2x2"),
     _order("order-tiles", (3, 1, 1), "2", 44),
