@@ -1,11 +1,11 @@
-"""The whole design behind its serial pins: the host's client, real bit timing, the model's numbers."""
+"""The whole Verilated design behind its serial pins: the host's client, real bit timing, the model's numbers."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from harness import random_codes, random_network
-from link_harness import Wires
+from line_harness import BIT, Verilated, compile_line
 
 from autapse.link import Device
 from autapse.quantize import quantize
@@ -13,7 +13,8 @@ from autapse.reference import pre_activation, saturated
 from autapse_hw.system import System
 from autapse_hw.tiling import Tiling
 
-DIVISOR = 4
+pytestmark = pytest.mark.slow
+STEPS = 200
 
 
 def saturations(q, h0, x):
@@ -23,12 +24,12 @@ def saturations(q, h0, x):
 
 
 @pytest.mark.parametrize(("tiling", "leaky"), [("4", False), ("4", True), ("8x3/3*2", False)])
-def test_a_session_gives_the_models_numbers(tiling, leaky):
+def test_a_session_gives_the_models_numbers(tmp_path, tiling, leaky):
     """Steps, states read and set, a reset; with two states in turn as well, which the link sees side by side."""
     q = quantize(random_network(np.random.default_rng(11), 6, 3, 2, leaky=leaky, h0=True), state_bits=10)
     rng = np.random.default_rng(12)
     turns, top = Tiling.of(tiling).sequences, q.formats.state.max_code
-    codes = np.stack([random_codes(q, 6, rng) for _ in range(turns)])  # (sequences, steps, inputs)
+    codes = np.stack([random_codes(q, STEPS, rng) for _ in range(turns)])  # (sequences, steps, inputs)
     model = q.run_int(codes)
     given = rng.integers(-top, top, size=(turns, q.units), endpoint=True)
     again = [replace(q, h0=h).run_int(x[None]) for h, x in zip(given, codes, strict=True)]
@@ -41,7 +42,8 @@ def test_a_session_gives_the_models_numbers(tiling, leaky):
         return np.reshape(values, (turns, -1)) if turns > 1 else np.ravel(values)
 
     x, z = side_by_side(codes), side_by_side(model.z)
-    with Device(Wires(System(q, tiling, 12e6, DIVISOR), DIVISOR), timeout=60.0) as device:
+    line = Verilated(compile_line(tmp_path, System(q, tiling, 12e6, BIT)))
+    with Device(line, timeout=10.0) as device:
         identity = device.identify()
         assert identity.model_hash == q.model_hash()
         assert (identity.units, identity.inputs, identity.outputs, identity.sequences) == (6, 3, 2, turns)
@@ -54,7 +56,9 @@ def test_a_session_gives_the_models_numbers(tiling, leaky):
         device.set_state(states(given))
         np.testing.assert_array_equal(device.read_state(), states(given))
         np.testing.assert_array_equal(device.run(x), side_by_side(np.concatenate([r.z for r in again])))
-        assert device.counters().steps == 14
-        runs = [(h0, x[:n]) for x, h in zip(codes, given, strict=True) for h0, n in ((q.h0, 6), (q.h0, 2), (h, 6))]
+        assert device.counters().steps == 2 * STEPS + 2
+        runs = [
+            (h0, x[:n]) for x, h in zip(codes, given, strict=True) for h0, n in ((q.h0, STEPS), (q.h0, 2), (h, STEPS))
+        ]
         assert device.counters().saturations == sum(saturations(q, *run) for run in runs) > 0
         assert device.recoveries == 0
