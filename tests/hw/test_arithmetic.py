@@ -10,6 +10,7 @@ from autapse import fixed
 from autapse_hw.arithmetic import (
     extended,
     multiply,
+    multiply_add,
     multiply_latency,
     rounding_increment,
     saturate,
