@@ -76,9 +76,18 @@ def saturate(value: Value, max_code: int) -> Value:
     return limited[:bits].as_signed()
 
 
-def symmetric(value: Value) -> Value:
-    """The signed `value`, with the most negative code replaced by its neighbour."""
-    lowest = value[-1] & ~value[:-1].any()
+def lowest_parts(value: Value) -> Value:
+    """For each four bits of the signed `value`, whether they are as in the most negative code; a table each."""
+    flipped = Cat(value[:-1], ~value[-1])
+    return Cat(~flipped[at : at + 4].any() for at in range(0, len(value), 4))
+
+
+def symmetric(value: Value, parts: Value | None = None) -> Value:
+    """The signed `value`, with the most negative code replaced by its neighbour.
+
+    `parts` are its :func:`lowest_parts`, where they are there already.
+    """
+    lowest = (lowest_parts(value) if parts is None else parts).all()
     return Cat(value[0] | lowest, value[1:]).as_signed()
 
 
@@ -150,6 +159,9 @@ def _product_rows(m: Module, a: Value, b: Value) -> list[tuple[int, Value]]:
     # or 3 times a, or 0, 1, -2 or -1 times for the top digit of a signed one; then a tree adds.
     signed = a.shape().signed
     triple, minus = _stage(m, a + a.shift_left(1)), _stage(m, -a if signed else a)
+    if not signed:  # the carry alone, as a bit of its chain: complemented
+        top = _stage(m, ~(a + a.shift_left(1))[-1])
+        triple = Cat(triple[:-1], ~top)
     a, digits = _stage(m, a), _stage(m, b)
     rows = []
     for at in range(0, len(b), 2):
