@@ -76,18 +76,17 @@ def saturate(value: Value, max_code: int) -> Value:
     return limited[:bits].as_signed()
 
 
-def lowest_parts(value: Value) -> Value:
-    """For each four bits of the signed `value`, whether they are as in the most negative code; a table each."""
-    flipped = Cat(value[:-1], ~value[-1])
-    return Cat(~flipped[at : at + 4].any() for at in range(0, len(value), 4))
+def is_lowest(value: Value) -> Value:
+    """Whether the signed `value` is the most negative code, which has no negative."""
+    return value[-1] & ~value[:-1].any()
 
 
-def symmetric(value: Value, parts: Value | None = None) -> Value:
+def symmetric(value: Value, lowest: Value | None = None) -> Value:
     """The signed `value`, with the most negative code replaced by its neighbour.
 
-    `parts` are its :func:`lowest_parts`, where they are there already.
+    `lowest` is :func:`is_lowest` of it, where that is there already.
     """
-    lowest = (lowest_parts(value) if parts is None else parts).all()
+    lowest = is_lowest(value) if lowest is None else lowest
     return Cat(value[0] | lowest, value[1:]).as_signed()
 
 
