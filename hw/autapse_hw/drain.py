@@ -122,12 +122,10 @@ class Drain(wiring.Component):
         group, left = Signal.like(self.group, reset_less=True), Signal(range(s.groups), reset_less=True)
         counts, step, emits = Signal(), Signal(reset_less=True), Signal(reset_less=True)
         turning = Signal()  # readings are at the heads
-        m.d.sync += [group.eq(group + 1), left.eq(left - 1)]
-        with m.If(left == 0):
-            m.d.sync += turning.eq(0)
+        m.d.sync += [group.eq(group + 1), left.eq(left - 1), turning.eq(load | (turning & (left != 0)))]
         tile = [delayed(m, value, self.lead) for value in (self.group, self.step, self.emits, self.prepare)]
         with m.If(load):
-            m.d.sync += [turning.eq(1), left.eq(s.groups - 1)]
+            m.d.sync += left.eq(s.groups - 1)
             m.d.sync += [to.eq(value) for to, value in zip((group, step, emits, counts), tile, strict=True)]
         drains, skew = s.tiling.drains, self._segments - 1
         magnitude, negative, z = [], [], []
