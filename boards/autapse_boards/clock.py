@@ -65,7 +65,7 @@ class ClockGenerator(Elaboratable):
         m.submodules.lock = FFSynchronizer(locked & ~self.restart, steady)
         cycles = int(HOLD_SECONDS * self.clocking.frequency) + 1
         top = 1 << cycles.bit_length()  # whose bit is all that has to be looked at
-        timer = Signal(range(2 * top), init=top - cycles)
+        timer = Signal(range(2 * top))  # not steady at first, so it is set then; a first value would cost inverters
         with m.If(~steady):
             m.d.sync += [timer.eq(top - cycles), self.reset.eq(1)]
         with m.Elif(timer[-1]):

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.activation import Activation, Segments
-from autapse_hw.arithmetic import delayed, multiply, multiply_latency
+from autapse_hw.arithmetic import delayed, multiply, multiply_add, multiply_latency
 from autapse_hw.memories import Rom
 from autapse_hw.schedule import activation_latency
 
@@ -70,8 +70,8 @@ class ActivationUnit(wiring.Component):
             f = delayed(m, self.magnitude[: a.top.bit_length()], inner)
             largest = min(a.limit - 1, (1 << a.top.bit_length()) - 1)
         else:
-            f = self._polynomial(m, a.segments)
             largest = int(np.max(a.segments.evaluate(np.arange(a.limit))))
+            f = self._polynomial(m, a.segments)[: largest.bit_length()]
         if largest > min(ends):
             over = over | (f > end)
         bits = max(ends).bit_length()
@@ -110,10 +110,7 @@ class ActivationUnit(wiring.Component):
             m.d.sync += bent.eq(delayed(m, slope, product_latency) - bend)
             slope = bent
             c0, dx = delayed(m, c0, product_latency + 1), delayed(m, dx, product_latency + 1)
-        product = multiply(m, slope, dx)
-        total = Signal(unsigned(max(widths[0], widths[1] + s.shift) + 1 - s.guard), reset_less=True)
-        m.d.sync += total.eq((delayed(m, c0, product_latency) + product) >> s.guard)
-        return total
+        return multiply_add(m, slope, dx, delayed(m, c0, product_latency - 1))[s.guard :]
 
 
 def table_in_logic(s: Segments) -> bool:

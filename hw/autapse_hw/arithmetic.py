@@ -76,9 +76,17 @@ def saturate(value: Value, max_code: int) -> Value:
     return limited[:bits].as_signed()
 
 
-def symmetric(value: Value) -> Value:
-    """The signed `value`, with the most negative code replaced by its neighbour."""
-    lowest = value[-1] & ~value[:-1].any()
+def is_lowest(value: Value) -> Value:
+    """Whether the signed `value` is the most negative code, which has no negative."""
+    return value[-1] & ~value[:-1].any()
+
+
+def symmetric(value: Value, lowest: Value | None = None) -> Value:
+    """The signed `value`, with the most negative code replaced by its neighbour.
+
+    `lowest` is :func:`is_lowest` of it, where that is there already.
+    """
+    lowest = is_lowest(value) if lowest is None else lowest
     return Cat(value[0] | lowest, value[1:]).as_signed()
 
 
@@ -123,12 +131,36 @@ def multiply_latency(bits: int) -> int:
 def multiply(m: Module, a: Value, b: Value) -> Value:
     """The product of `a` and `b`, both signed or both unsigned, `multiply_latency(len(b))` cycles later.
 
-    Made of adders only, one to a stage, for the few products beside the lanes. The first stage makes 3a, and -a for a
-    signed product; in the second each digit of two bits of `b` selects 0, 1, 2 or 3 times a, or 0, 1, -2 or -1 times
-    for the top digit of a signed one; then a tree adds.
+    Made of adders only, one to a stage, for the few products beside the lanes.
     """
+    rows = _product_rows(m, a, b)
+    return rows[0][1] if len(rows) == 1 else _added(m, rows)[1]
+
+
+def multiply_add(m: Module, a: Value, b: Value, c: Value) -> Value:
+    """``a * b + c``, all unsigned, a cycle after the product; `c` comes a cycle before the product.
+
+    What the lower of the last two rows has below the upper one is added to `c` while the two are added: so no carry
+    chain is as long as the sum.
+    """
+    (_, lower), *others = _product_rows(m, a, b)
+    if not others:
+        return _stage(m, lower + _stage(m, c))
+    (at, upper), *_ = others
+    low = _stage(m, lower[:at] + c[:at])
+    _, high = _added(m, [(0, lower[at:]), (0, upper)])
+    return Cat(_stage(m, low[:at]), _stage(m, high + _stage(m, c[at:]) + low[at:]))
+
+
+def _product_rows(m: Module, a: Value, b: Value) -> list[tuple[int, Value]]:
+    """The product as one row, or as two a cycle before it; each with the bit where it begins."""
+    # The first stage makes 3a, and -a for a signed product; in the second each digit of two bits of `b` selects 0, 1, 2
+    # or 3 times a, or 0, 1, -2 or -1 times for the top digit of a signed one; then a tree adds.
     signed = a.shape().signed
     triple, minus = _stage(m, a + a.shift_left(1)), _stage(m, -a if signed else a)
+    if not signed:  # the carry alone, as a bit of its chain: complemented
+        top = _stage(m, ~(a + a.shift_left(1))[-1])
+        triple = Cat(triple[:-1], ~top)
     a, digits = _stage(m, a), _stage(m, b)
     rows = []
     for at in range(0, len(b), 2):
@@ -139,19 +171,27 @@ def multiply(m: Module, a: Value, b: Value) -> Value:
                 digit = digit.replicate(2)
         else:
             two, three = a.shift_left(1), triple
-        rows.append((at, _stage(m, Mux(digit == 0, 0, Mux(digit == 1, a, Mux(digit == 2, two, three))))))
-    while len(rows) > 1:
+        row = Mux(digit == 0, 0, Mux(digit == 1, a, Mux(digit == 2, two, three)))
+        rows.append((at, _stage(m, _cut(row, len(a) + len(b[at : at + 2])))))
+    while len(rows) > 2:
         rows = [_added(m, rows[k : k + 2]) for k in range(0, len(rows), 2)]
-    product = rows[0][1][: len(a) + len(b)]
-    return product.as_signed() if signed else product
+    return rows
 
 
 def _added(m: Module, pair: list[tuple[int, Value]]) -> tuple[int, Value]:
-    """The sum of one or two rows, each with the bit where it begins, in a register."""
+    """The sum of one or two rows, each with the bit where it begins, in a register: as long as the upper one reaches.
+
+    It is a multiple of the first factor, and fits; so no carry leaves its chain.
+    """
     (low, total), *rest = pair
     for high, row in rest:
-        total = total + row.shift_left(high - low)
+        total = _cut(total + row.shift_left(high - low), high - low + len(row))
     return low, _stage(m, total)
+
+
+def _cut(value: Value, bits: int) -> Value:
+    """The lowest bits of `value`, of its sign."""
+    return value[:bits].as_signed() if value.shape().signed else value[:bits]
 
 
 def _stage(m: Module, value: Value) -> Value:

@@ -1,6 +1,6 @@
 """Registers in streams: they cut long logic paths, and lose, double and reorder nothing."""
 
-from amaranth.hdl import Module, Shape, Signal
+from amaranth.hdl import Module, Mux, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,12 +27,9 @@ class StreamRegister(wiring.Component):
         # Full or empty; it fills only when empty.
         m = Module()
         m.d.comb += self.i.ready.eq(~self.o.valid)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [self.o.payload.eq(self.i.payload), self.o.valid.eq(1)]
-        with m.If(self.o.valid & self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
-        with m.If(self.clear):
-            m.d.sync += self.o.valid.eq(0)
+        with m.If(~self.o.valid):
+            m.d.sync += self.o.payload.eq(self.i.payload)
+        m.d.sync += self.o.valid.eq(Mux(self.o.valid, ~self.o.ready, self.i.valid) & ~self.clear)
         return m
 
 

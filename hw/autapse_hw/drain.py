@@ -3,14 +3,14 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import delayed, delayed_flag, rounded_magnitude
 from autapse_hw.cells import CellInterface, CellMemory, cell_port
-from autapse_hw.lanes.accumulator import segment_widths
+from autapse_hw.lanes.accumulator import alternated, carry_complemented, segment_widths
 from autapse_hw.memories import Rom
 from autapse_hw.schedule import HEAD_TO_MAGNITUDE, Schedule
 from autapse_hw.weights import bias_words, weight_memory
@@ -122,12 +122,10 @@ class Drain(wiring.Component):
         group, left = Signal.like(self.group, reset_less=True), Signal(range(s.groups), reset_less=True)
         counts, step, emits = Signal(), Signal(reset_less=True), Signal(reset_less=True)
         turning = Signal()  # readings are at the heads
-        m.d.sync += [group.eq(group + 1), left.eq(left - 1)]
-        with m.If(left == 0):
-            m.d.sync += turning.eq(0)
+        m.d.sync += [group.eq(group + 1), left.eq(left - 1), turning.eq(load | (turning & (left != 0)))]
         tile = [delayed(m, value, self.lead) for value in (self.group, self.step, self.emits, self.prepare)]
         with m.If(load):
-            m.d.sync += [turning.eq(1), left.eq(s.groups - 1)]
+            m.d.sync += left.eq(s.groups - 1)
             m.d.sync += [to.eq(value) for to, value in zip((group, step, emits, counts), tile, strict=True)]
         drains, skew = s.tiling.drains, self._segments - 1
         magnitude, negative, z = [], [], []
@@ -160,6 +158,7 @@ class Drain(wiring.Component):
 
     def _total(self, m: Module, a: int, load: Value, turning: Value) -> Value:
         """Chain, ring, and the row's sum with its bias, all segments together: a cycle behind the last of them."""
+        # Each second segment of chain, ring and sums holds complements, as `running_sum` has it.
         t, groups = self._schedule.tiling, self._schedule.groups
         word = self._biases.data.word_select(a, self.acc_bits)
         rows = range(a, t.rows, t.drains)
@@ -168,15 +167,17 @@ class Drain(wiring.Component):
         carry: Value | int = 1
         for k, bits in enumerate(segment_widths(self.acc_bits, self._segments)):
             readings = [self.sums.word_select(row, self.acc_bits)[at : at + bits] for row in rows]
-            readings += [Value.cast(0)] * (groups - len(readings))
+            readings += [Const(0, bits)] * (groups - len(readings))
             chain, ring = (
                 [Signal(bits, name=f"{name}_{a}_{k}_{g}", reset_less=True) for g in range(groups)]
                 for name in ("chain", "ring")
             )
             for g in range(groups):
-                m.d.sync += chain[g].eq(Mux(load, readings[g], chain[g + 1] if g + 1 < groups else 0))
+                reading = alternated(readings[g], k)[:bits]
+                m.d.sync += chain[g].eq(Mux(load, reading, chain[g + 1] if g + 1 < groups else 0))
             old = Signal(bits + 1, name=f"old_{a}_{k}")
-            m.d.comb += old.eq(chain[0] + delayed(m, word[at : at + bits], k) + between)
+            bias = delayed(m, alternated(word[at : at + bits], k), k)
+            m.d.comb += old.eq(carry_complemented(chain[0] + bias + between, bits))
             between = Signal(name=f"between_{a}_{k}", reset_less=True)
             with m.If(turning):
                 # The complement is taken on the way, beside no adder, where there is a way.
@@ -184,9 +185,9 @@ class Drain(wiring.Component):
                 m.d.sync += Cat(ring[-1], between).eq(old)
                 m.d.sync += ring[0].eq(~(ring[1] if groups > 1 else old[:bits]))
             total = Signal(bits + 1, name=f"total_{a}_{k}", reset_less=True)
-            m.d.sync += total.eq(chain[0] + ring[0] + carry)
+            m.d.sync += total.eq(carry_complemented(chain[0] + ring[0] + carry, bits))
             carry = total[bits]
-            pieces.append(delayed(m, total[:bits], self._segments - 1 - k))
+            pieces.append(delayed(m, alternated(total[:bits], k), self._segments - 1 - k))
             load, turning = delayed_flag(m, load, 1), delayed_flag(m, turning, 1)
             at += bits
         return Cat(*pieces).as_signed()

@@ -53,7 +53,8 @@ class Loader(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        # Every other cycle a state at most, so that the memory of h0 and the comparisons have time; then the wait.
+        # Every other cycle a state at most, so that the memory of h0 and the comparisons have time; then the wait. What
+        # has been taken is looked at in the cycle after: so no path leads from outside into the counters.
         q, t = self._q, self._schedule.tiling
         m = Module()
         unit, sequence = Signal(range(q.units)), Signal(range(t.sequences))
@@ -62,20 +63,28 @@ class Loader(wiring.Component):
         due = Signal()
         filled = Signal()
         wait = Signal(range(settle))
-        take, last_unit, last_sequence = Signal(), Signal(init=q.units == 1), Signal(init=t.sequences == 1)
+        take = Signal()
+        taken = Signal()
+        code = Signal.like(self.value, reset_less=True)
+        final = Signal()
+        last_unit = Signal(init=q.units == 1)
+        last_sequence = Signal(init=t.sequences == 1)
         m.d.comb += [
             self.initial.ready.eq(due & self.given),
             take.eq(due & (self.initial.valid | ~self.given)),
+            final.eq(taken & last_unit & last_sequence),
         ]
         m.d.sync += [
-            due.eq(~take & ~filled),
+            due.eq(~take & ~filled & ~final),
+            taken.eq(take),
+            code.eq(self.initial.payload),
             last_unit.eq(unit == q.units - 1),
             last_sequence.eq(sequence == t.sequences - 1),
-            self.value.eq(Mux(self.given, symmetric(self.initial.payload), self._h0(m, unit))),
-            self.load.eq(take << drain),
+            self.value.eq(Mux(self.given, symmetric(code), self._h0(m, unit))),
+            self.load.eq(taken << drain),
             self.prime.eq(0),
         ]
-        with m.If(take):
+        with m.If(taken):
             m.d.sync += [unit.eq(successor(unit, q.units)), drain.eq(successor(drain, t.drains))]
             with m.If(last_unit):
                 m.d.sync += [sequence.eq(sequence + 1), drain.eq(q.outputs % t.drains)]

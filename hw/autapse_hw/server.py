@@ -200,7 +200,7 @@ class Server(CoreClient):
             single |= states.is_write | states.is_apply
         fits = later(m, ~elements.many & Mux(states.is_step, ~elements.none, Mux(single, elements.one, elements.none)))
         m.d.comb += [
-            elements.begin.eq(at("START")),
+            elements.begin.eq(later(m, at("START"))),
             elements.go.eq(go),
             elements.counts.eq(later(m, at("COUNT") & ~token.end)),
             elements.moves.eq(later(m, at("INPUT", "OUTPUT", "UPLOAD"))),
@@ -305,12 +305,12 @@ class Server(CoreClient):
         z_bytes, h_bytes = (code_bytes(f.bits) for f in (self.identity.z_format, self.identity.state_format))
         z_word, h_word = Signal(8 * z_bytes), Signal(8 * h_bytes)
         m.d.comb += [z_word.eq(self.z.payload), h_word.eq(self.state.payload)]
-        output, dumped = later(m, at("OUTPUT") & states.is_step), later(m, at("OUTPUT") & states.is_dump)
+        output, dumped = at("OUTPUT") & states.is_step, at("OUTPUT") & states.is_dump
         elsewhere = later(
             m,
             choose(
-                *((output & (elements.part == k), z_word.word_select(k, 8)) for k in range(z_bytes)),
-                *((dumped & (elements.part == k), h_word.word_select(k, 8)) for k in range(h_bytes)),
+                *((later(m, output & (elements.part == k)), z_word.word_select(k, 8)) for k in range(z_bytes)),
+                *((later(m, dumped & (elements.part == k)), h_word.word_select(k, 8)) for k in range(h_bytes)),
                 (at("SATURATED"), self.saturations[:8]),
                 (at("SATURATED_HIGH"), self.saturations[8:]),
             ),

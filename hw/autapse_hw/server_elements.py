@@ -109,7 +109,8 @@ class ServerElements(wiring.Component):
             m.d.sync += position.eq(Mux(self.whole, 0, position + 1))
         with m.If(self.go & self.moves):
             m.d.sync += part.eq(Mux(self.ends, 0, incremented(part)))
-        with m.If(self.go & self.counts & self.whole):
+        counted = later(m, self.counts & self.whole)  # both are there two cycles before `go`
+        with m.If(self.go & counted):
             m.d.sync += [steps.eq(incremented(steps)), many.eq(many | full)]
         with m.If(self.go & self.giving & self.whole):
             m.d.sync += steps.eq(~incremented(~steps))

@@ -4,6 +4,8 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from autapse_hw.server_logic import later
+
 #: A frame comes in, to be checked: its header, two more bytes, and then one for each of the payload.
 CHECKED = ("SEQUENCE", "COMMAND", "WANTED", "FIRST", "SECOND", "COUNT")
 #: The frame comes once more, to be executed.
@@ -121,6 +123,7 @@ class ServerStates(wiring.Component):
         is_step = self.is_step & ~self.is_mute if self._uploads else self.is_step
         status = ~(self.is_step | self.is_clear | self.is_dump | self.is_store)  # or another answer from the memory
         read = at["READ"] & self.stored
+        leaves = later(m, self.end | self.refusing)
         follows = {
             "ZERO": at["ZERO"] & ~self.stored,
             "START": (at["ZERO"] & self.stored)
@@ -157,8 +160,8 @@ class ServerStates(wiring.Component):
             | at["SATURATED_HIGH"]
             | at["SETTLE"]
             | (at["OUTPUT"] & self.whole & self.last)
-            | (at["REST"] & ~(self.end | self.refusing)),
-            "CRC_LOW": at["REST"] & (self.end | self.refusing),
+            | (at["REST"] & ~leaves),
+            "CRC_LOW": at["REST"] & leaves,
             "CRC_HIGH": at["CRC_LOW"],
             "END": at["CRC_HIGH"],
         }

@@ -144,8 +144,8 @@ class ServerEvents(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         events = Signal.like(self.news)
-        dealt = later(m, self.chosen)
+        dealt, any_dealt = later(m, self.chosen), later(m, self.chosen.any())
         m.d.comb += self.chosen.eq(later(m, Cat(events[k] & ~events[:k].any() for k in range(len(events)))))
         m.d.sync += events.eq((events & ~Mux(self.done, dealt, 0)) | self.news)
-        m.d.comb += self.any.eq(dealt.any())
+        m.d.comb += self.any.eq(any_dealt)
         return m

@@ -1,6 +1,6 @@
 """The state store: inputs and states side by side, as the operands of the lanes."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -9,6 +9,7 @@ from autapse.quantized import QuantizedNetwork
 from autapse_hw.activation import ActivationUnit
 from autapse_hw.arithmetic import (
     delayed_flag,
+    is_lowest,
     registered,
     rounded_magnitude,
     saturate,
@@ -238,9 +239,10 @@ class StateStore(wiring.Component):
     def _inputs(self, m: Module, soon: Value, slot_bits: int) -> tuple[Value, list[Value], Value]:
         """The stream of inputs, which wait when a state is `soon` written: value, which memory takes it, address."""
         q, f, t = self._q, self._q.formats, self._schedule.tiling
-        m.submodules.arrived = arrived = SkidBuffer(signed(f.x.bits))
+        # A flag beside the code, so that the long way to the symmetric one lies before the buffer, and ends there.
+        m.submodules.arrived = arrived = SkidBuffer(unsigned(f.x.bits + 1))
         m.d.comb += [
-            arrived.i.payload.eq(symmetric(self.i.payload)),
+            arrived.i.payload.eq(Cat(self.i.payload, is_lowest(self.i.payload))),
             arrived.i.valid.eq(self.i.valid),
             self.i.ready.eq(arrived.i.ready),
             self.arriving.eq(arrived.o.valid),
@@ -261,5 +263,5 @@ class StateStore(wiring.Component):
             with m.If(final):
                 m.d.sync += [page.eq(following), final.eq(q.inputs == 1), bank.eq(0), slot.eq(0)]
                 m.d.sync += self.inputs_ready.bit_select(page, 1).eq(1)
-        x = arrived.o.payload.shift_left(f.x_shift)
+        x = symmetric(arrived.o.payload[:-1], arrived.o.payload[-1]).shift_left(f.x_shift)
         return x, [take & (bank == b) for b in range(used)], Cat(slot, page)

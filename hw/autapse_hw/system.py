@@ -134,10 +134,14 @@ class System(wiring.Component):
             wiring.connect(m, register.o, sink)
             m.d.comb += register.clear.eq(clear)
             held[name] = register.o.valid
+        # Looked at two cycles after the strobe that clears, and so high from the next one on.
+        busy = Signal()
+        held_any = held["into"] | held["out_of"] | held["initial"]
+        m.d.sync += busy.eq(core.busy | link.clear | clear | held_any)
         m.d.comb += [
             core.clear.eq(clear),
             core.given.eq(given),
-            link.busy.eq(core.busy | clear | held["into"] | held["out_of"] | held["initial"]),
+            link.busy.eq(busy),
             core.dump.eq(link.dump),
             link.rx.eq(self.rx),
             self.tx.eq(link.tx),

@@ -8,8 +8,10 @@ from amaranth.sim import Simulator
 
 from autapse import fixed
 from autapse_hw.arithmetic import (
+    delayed,
     extended,
     multiply,
+    multiply_add,
     multiply_latency,
     rounding_increment,
     saturate,
@@ -64,15 +66,20 @@ def test_symmetric_and_extended() -> None:
     assert on_codes(lambda v: extended(v, BITS + 3)) == list(CODES)
 
 
-def all_products(a_shape: object, b_shape: object, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """The products of all pairs, one a cycle."""
+def all_products(a_shape: object, b_shape: object, pairs: Iterable[tuple[int, int]], addend: int = 0) -> list[int]:
+    """The products of all pairs, one a cycle; with an addend, plus that times the second factor."""
     m = Module()
     a, b = Signal(a_shape), Signal(b_shape)
-    made = multiply(m, a, b)
+    if addend:
+        made = multiply_add(
+            m, a, b, delayed(m, (b * addend)[: len(b) + addend.bit_length()], multiply_latency(len(b)) - 1)
+        )
+    else:
+        made = multiply(m, a, b)
     result = Signal(made.shape())
     m.d.comb += result.eq(made)
     found = []
-    latency = multiply_latency(len(b))
+    latency = multiply_latency(len(b)) + (addend != 0)
 
     async def bench(ctx) -> None:
         todo = [*pairs, *[(0, 0)] * latency]
@@ -98,3 +105,12 @@ def test_every_product(sign: Callable[[int], object], a_bits: int, b_bits: int) 
     left = range(low(a_bits) + (sign is signed), low(a_bits) + (1 << a_bits))
     pairs = [(x, y) for x in left for y in range(low(b_bits), low(b_bits) + (1 << b_bits))]
     assert all_products(sign(a_bits), sign(b_bits), pairs) == [x * y for x, y in pairs]
+
+
+@pytest.mark.parametrize("addend", [3, 85])
+@pytest.mark.parametrize(("a_bits", "b_bits"), [(5, 5), (4, 6), (6, 3), (3, 7), (5, 2), (2, 8), (4, 1)])
+def test_every_product_and_sum(a_bits: int, b_bits: int, addend: int) -> None:
+    """Addends shorter than the product, and longer."""
+    pairs = [(x, y) for x in range(1 << a_bits) for y in range(1 << b_bits)]
+    found = all_products(unsigned(a_bits), unsigned(b_bits), pairs, addend)
+    assert found == [x * y + addend * y for x, y in pairs]

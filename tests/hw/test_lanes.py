@@ -45,12 +45,13 @@ def test_running_sums(bank_class, rows, cols, weight_bits, operand_bits, segment
     latency = bank.latency(cols)
     run(bank, drive)
     mask = (1 << acc_bits) - 1
+    first = [history[0] >> (row * acc_bits) & mask for row in range(rows)]  # of any value
     for step, expected in enumerate(sums.tolist()):
         for row, total in enumerate(expected):
             at = 0
             for late, width in enumerate(segment_widths(acc_bits, segments)):
                 seen = history[step + latency + late] >> (row * acc_bits + at) & ((1 << width) - 1)
-                assert seen == (total & mask) >> at & ((1 << width) - 1)
+                assert seen == ((first[row] + total) & mask) >> at & ((1 << width) - 1)
                 at += width
 
 

@@ -263,8 +263,8 @@ FAULTS = [
         "table-tanh-linear",
         "ActivationUnit",
         "autapse_hw.activation",
-        "max(widths[0], widths[1] + s.shift) + 1 - s.guard",
-        "max(widths[0], widths[1] + s.shift) - 1 - s.guard",
+        "[: largest.bit_length()]",
+        "[: largest.bit_length() - 1]",
         "autapse_hw.formal.tables",
     ),
 ]

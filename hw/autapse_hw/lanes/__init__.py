@@ -74,7 +74,7 @@ FORMS: Mapping[str, LaneForm] = {
     form.name: form
     for form in (
         GENERIC,
-        LaneForm("mac16", Mac16Bank, 16, 16, 64, 12, 1, "ice40"),
+        LaneForm("mac16", Mac16Bank, 16, 16, 64, 20, 1, "ice40"),
         LaneForm("mac16sum", Mac16SumBank, 16, 16, 32, 32, 1, "ice40", columns=1),
         LaneForm("mac8x8", Mac8x8Bank, 8, 8, 64, 20, 2, "ice40"),
         LaneForm("booth", BoothBank, 12, 12, 64, 32, 0, "ice40"),

@@ -29,18 +29,30 @@ def running_sum(m: Module, addend: Number, bits: int, segments: int, enable: Val
 
     Segment k, counted from the lowest, runs k cycles late.
     """
+    # A bare carry leaves its chain by a wire; one that is complemented is one more cell of the chain. So each second
+    # segment adds complements, with the complement of the carry: ~(s + a + c) = ~s + ~a + ~c.
     wide = extended(addend.value, bits)
     parts, at = [], 0
     carry: Value | int = 0 if addend.carry is None else addend.carry
     for k, width in enumerate(segment_widths(bits, segments)):
-        total = Signal(width + 1, name=f"{name}_{k}", reset_less=True)  # its top bit is the carry to the next segment
-        counts, piece = delayed_flag(m, enable, k), delayed(m, wide[at : at + width], k)
+        total, carry_out = Signal(width, name=f"{name}_{k}", reset_less=True), Signal(reset_less=True)
+        counts, piece = delayed_flag(m, enable, k), delayed(m, alternated(wide[at : at + width], k), k)
         with m.If(counts):
-            m.d.sync += total.eq(total[:width] + piece + carry)
-        carry = total[width]
-        parts.append(total[:width])
+            m.d.sync += Cat(total, carry_out).eq(carry_complemented(total + piece + carry, width))
+        carry = carry_out
+        parts.append(alternated(total, k))
         at += width
     return Cat(*parts)
+
+
+def alternated(value: Value, segment: int) -> Value:
+    """What the carry chain of that segment takes and gives for `value`: each second one works on complements."""
+    return ~value if segment % 2 else value
+
+
+def carry_complemented(total: Value, bits: int) -> Value:
+    """The sum with its carry, bit `bits`, as the next segment takes it: complemented."""
+    return Cat(total[:bits], ~total[bits])
 
 
 def adder_tree(m: Module, terms: list[Number]) -> Number:
