@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ from autapse_boards.limits import limits
 from autapse_boards.parts import Part
 from autapse_boards.timing import Timing, read_timing
 from autapse_boards.tools import Progress, find
-from autapse_hw.arithmetic import delayed, delayed_flag, registered
+from autapse_hw.arithmetic import delayed, delayed_flag
+from autapse_hw.bands import banded_chain, lane_bank, weight_rom
 from autapse_hw.lanes import LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
 from autapse_hw.memories import Rom
@@ -100,10 +101,11 @@ class Datapath(wiring.Component):
         b, form, t = self.bare, self.bare.form, self.bare.tiling
         m = Module()
         w, v = b.codes()
-        m.submodules.weights = weights = _rom(w, b.weight_bits, form.memory)
-        m.submodules.operands = operands = _rom(v, b.operand_bits, form.memory)
-        segments = form.segments(b.acc_bits)
-        m.submodules.bank = bank = form.bank(t.rows, t.cols, b.weight_bits, b.operand_bits, b.acc_bits, segments)
+        bands, row_bits = form.bands(t), t.cols * b.weight_bits
+        m.submodules.weights = weights = weight_rom(bands, row_bits, len(w), _words(w, b.weight_bits), form.memory)
+        m.submodules.operands = operands = Rom(t.cols * b.operand_bits, len(v), _words(v, b.operand_bits), form.memory)
+        lengths = b.weight_bits, b.operand_bits, b.acc_bits, form.segments(b.acc_bits)
+        m.submodules.bank = bank = lane_bank(form, bands, t.cols, *lengths)
         # The counter must not be what limits the clock: it wraps by a flag that is a register.
         count, last, load = Signal(range(b.words)), Signal(), Signal()
         m.d.sync += [count.eq(count + 1), last.eq(count == max(0, b.words - 2)), load.eq(last)]
@@ -115,7 +117,7 @@ class Datapath(wiring.Component):
             bank.w.eq(weights.data),
             bank.v.eq(delayed(m, operands.data, BROADCAST)),
             bank.enable.eq(1),
-            self.heads.eq(Cat(_chain(m, b, bank.sums, range(a, t.rows, t.drains), load) for a in range(t.drains))),
+            self.heads.eq(Cat(_chain(m, b, bank.sums, a, load) for a in range(t.drains))),
         ]
         bits: Value = self.heads
         while len(bits) > 1:
@@ -124,20 +126,18 @@ class Datapath(wiring.Component):
         return m
 
 
-def _rom(codes: NDArray[np.int64], bits: int, memory: str) -> Rom:
+def _words(codes: NDArray[np.int64], bits: int) -> list[int]:
     """A word for each row of `codes`, its first code lowest."""
-    rows = codes.reshape(len(codes), -1).tolist()
-    return Rom(len(rows[0]) * bits, len(rows), [packed(row, bits) for row in rows], memory)
+    return [packed(row, bits) for row in codes.reshape(len(codes), -1).tolist()]
 
 
-def _chain(m: Module, b: Bare, sums: Value, rows: range, load: Value) -> Value:
-    """Registers that take the sums of `rows` and shift them, the first first; returns the head, segments aligned."""
-    segments, pieces, at = b.form.segments(b.acc_bits), [], 0
+def _chain(m: Module, b: Bare, sums: Value, a: int, load: Value) -> Value:
+    """Registers that take the sums of drain `a` and shift them, the first first; returns the head, segments aligned."""
+    t, segments, pieces, at = b.tiling, b.form.segments(b.acc_bits), [], 0
     for k, bits in enumerate(segment_widths(b.acc_bits, segments)):
-        word: Value | int = 0
-        for row in reversed(rows):
-            word = registered(m, Mux(load, sums.word_select(row, b.acc_bits)[at : at + bits], word)[:bits])
-        pieces.append(delayed(m, Value.cast(word), segments - 1 - k))
+        readings = [sums.word_select(row, b.acc_bits)[at : at + bits] for row in range(a, t.rows, t.drains)]
+        head = banded_chain(m, f"chain_{a}_{k}", bits, readings, load, b.form.bands(t), t.drains)
+        pieces.append(delayed(m, head, segments - 1 - k))
         load, at = delayed_flag(m, load, 1), at + bits
     return Cat(*pieces)
 

@@ -94,14 +94,15 @@ def sprams(shape: Shape, tiling: Tiling) -> int:
     return layout(weights.width, weights.depth, "spram").blocks if shape.storage == Storage.SPRAM else 0
 
 
-def roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
+def roms(shape: Shape, tiling: Tiling, form: LaneForm) -> list[tuple[int, int]]:
     """Width and depth of the core's memories that are never written: weights, biases, tables."""
     tiles = Schedule(shape.units, shape.inputs, shape.outputs, tiling.within(shape.rows), 0, shape.layers).tiles
     slots = -(-shape.cols // tiling.cols)
     groups = -(-tiling.rows // tiling.drains)
     result = []
     if shape.storage == Storage.FIXED:
-        result = [(tiling.lanes * shape.weight_bits, tiles * slots), (tiling.drains * shape.acc_bits, tiles * groups)]
+        result = [(len(rows) * tiling.cols * shape.weight_bits, tiles * slots) for rows in form.bands(tiling)]
+        result += [(tiling.drains * shape.acc_bits, tiles * groups)]
     if (segments := shape.activation.segments) is not None and not table_in_logic(segments):
         result += [(sum(segments.widths), len(segments.c0))] * tiling.drains
     return result
@@ -160,7 +161,7 @@ def memories(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Iter
             yield 0, distributed if board.family == "ecp5" else 2.8 * width * depth
         else:
             yield memory_blocks(width, depth, board.ram_shapes), 0
-    for of_core, writable in ((roms(shape, tiling), False), (rams(shape, tiling), True)):
+    for of_core, writable in ((roms(shape, tiling, form), False), (rams(shape, tiling), True)):
         for width, depth in of_core:
             if form.memory == "generic":
                 yield _memory(width, depth, board.ram_shapes)

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.activation import ActivationUnit
 from autapse_hw.arithmetic import delayed, delayed_flag
+from autapse_hw.bands import BandedRom, lane_bank, weight_rom
 from autapse_hw.cells import CellInterface, CellMemory, cell_port, share
 from autapse_hw.drain import Drain
 from autapse_hw.lanes import GENERIC, LaneForm, get_form
@@ -195,8 +196,11 @@ class _Engine(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(s)
         m.submodules.store = store = StateStore(q, s, memory)
         m.submodules.weights = weights = self._weights()
-        m.submodules.bank = bank = form.bank(t.rows, t.cols, f.W.bits, f.operand_bits, f.acc_bits, segments)
-        m.submodules.drain = drain = Drain(q, s, segments, memory, uploads=isinstance(weights, CellMemory))
+        bands = form.bands(t) if self.storage == Storage.FIXED else (range(t.rows),)
+        lengths = f.W.bits, f.operand_bits, f.acc_bits, segments
+        m.submodules.bank = bank = lane_bank(form, bands, t.cols, *lengths)
+        uploads = isinstance(weights, CellMemory)
+        m.submodules.drain = drain = Drain(q, s, segments, memory, uploads=uploads, bands=bands)
         m.submodules.outputs = outputs = OutputBuffer(f.z.bits, f.acc_bits, q.outputs, t.drains, s.readouts)
         m.d.comb += [
             store.slot.eq(sequencer.slot),
@@ -275,12 +279,13 @@ class _Engine(wiring.Component):
         ]
         return m
 
-    def _weights(self) -> Rom | CellMemory:
+    def _weights(self) -> Rom | BandedRom | CellMemory:
         """The memory of the weights."""
         q, s, kind = self.q, self.schedule, self.form.memory
         words, layout = weight_words(q, s), weight_memory(q, s)
         if self.storage == Storage.FIXED:
-            return Rom(s.tiling.lanes * q.formats.W.bits, s.tiles * s.slots, words, kind)
+            row_bits = s.tiling.cols * q.formats.W.bits
+            return weight_rom(self.form.bands(s.tiling), row_bits, s.tiles * s.slots, words, kind)
         if self.storage == Storage.SPRAM:
             return CellMemory(layout.weights, 0, layout.stripes, [], "spram")
         return CellMemory(layout.weights, 0, layout.stripes, words, kind)

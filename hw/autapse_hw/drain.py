@@ -1,5 +1,6 @@
 """The drains: the sums of a tile leave the lanes together and pass, a group in a cycle, through bias and rounding."""
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 
@@ -9,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from autapse.quantized import QuantizedNetwork
 from autapse_hw.arithmetic import delayed, delayed_flag, rounded_magnitude
+from autapse_hw.bands import banded_chain
 from autapse_hw.cells import CellInterface, CellMemory, cell_port
 from autapse_hw.lanes.accumulator import alternated, carry_complemented, segment_widths
 from autapse_hw.memories import Rom
@@ -33,11 +35,13 @@ class Drain(wiring.Component):
         Kind of the bias memory.
     uploads
         Whether a host can write it.
+    bands
+        The rows of each band of lanes; all in one, unless given.
 
     Members
     -------
     sums : In(rows * acc_bits)
-        The running sums, row 0 lowest; segment k of each of them k cycles late.
+        The running sums, row 0 lowest; segment k of each of them k cycles late, and those of band k another k cycles.
     prepare : In(1)
         `lead` cycles from now the sums contain the last products of a tile, that of `group` and so on.
     prime : In(1)
@@ -68,9 +72,17 @@ class Drain(wiring.Component):
     cells: CellInterface
 
     def __init__(
-        self, q: QuantizedNetwork, schedule: Schedule, segments: int, memory: str, *, uploads: bool = False
+        self,
+        q: QuantizedNetwork,
+        schedule: Schedule,
+        segments: int,
+        memory: str,
+        *,
+        uploads: bool = False,
+        bands: Sequence[range] = (),
     ) -> None:
         self._q, self._schedule, self._segments = q, schedule, segments
+        self._bands = bands or (range(schedule.tiling.rows),)
         drains, groups = schedule.tiling.drains, schedule.tiles * schedule.groups
         self.acc_bits = q.formats.acc_bits
         self.magnitude_bits = q.first_activation.limit.bit_length() + 1
@@ -167,17 +179,12 @@ class Drain(wiring.Component):
         carry: Value | int = 1
         for k, bits in enumerate(segment_widths(self.acc_bits, self._segments)):
             readings = [self.sums.word_select(row, self.acc_bits)[at : at + bits] for row in rows]
-            readings += [Const(0, bits)] * (groups - len(readings))
-            chain, ring = (
-                [Signal(bits, name=f"{name}_{a}_{k}_{g}", reset_less=True) for g in range(groups)]
-                for name in ("chain", "ring")
-            )
-            for g in range(groups):
-                reading = alternated(readings[g], k)[:bits]
-                m.d.sync += chain[g].eq(Mux(load, reading, chain[g + 1] if g + 1 < groups else 0))
+            readings = [alternated(reading, k)[:bits] for reading in readings]
+            ring = [Signal(bits, name=f"ring_{a}_{k}_{g}", reset_less=True) for g in range(groups)]
+            head = banded_chain(m, f"chain_{a}_{k}", bits, readings, load, self._bands, t.drains)
             old = Signal(bits + 1, name=f"old_{a}_{k}")
             bias = delayed(m, alternated(word[at : at + bits], k), k)
-            m.d.comb += old.eq(carry_complemented(chain[0] + bias + between, bits))
+            m.d.comb += old.eq(carry_complemented(head + bias + between, bits))
             between = Signal(name=f"between_{a}_{k}", reset_less=True)
             with m.If(turning):
                 # The complement is taken on the way, beside no adder, where there is a way.
@@ -185,7 +192,7 @@ class Drain(wiring.Component):
                 m.d.sync += Cat(ring[-1], between).eq(old)
                 m.d.sync += ring[0].eq(~(ring[1] if groups > 1 else old[:bits]))
             total = Signal(bits + 1, name=f"total_{a}_{k}", reset_less=True)
-            m.d.sync += total.eq(carry_complemented(chain[0] + ring[0] + carry, bits))
+            m.d.sync += total.eq(carry_complemented(head + ring[0] + carry, bits))
             carry = total[bits]
             pieces.append(delayed(m, alternated(total[:bits], k), self._segments - 1 - k))
             load, turning = delayed_flag(m, load, 1), delayed_flag(m, turning, 1)

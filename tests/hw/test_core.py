@@ -8,6 +8,7 @@ from harness import BOUNDED, random_codes, random_network, run_core
 
 from autapse.quantize import quantize
 from autapse_hw.core import Core
+from autapse_hw.lanes import GENERIC
 from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
 
@@ -53,11 +54,11 @@ TILINGS = [
 ]
 
 
-def exact(q, tiling, steps=10, **options):
+def exact(q, tiling, steps=10, form=GENERIC, **options):
     """Run core and model on the same codes; everything must be equal. Step k is one of sequence k % sequences."""
     rng = np.random.default_rng(q.units + 100 * Tiling.of(tiling).lanes)
     codes = random_codes(q, steps, rng)
-    core = Core(q, tiling)
+    core = Core(q, tiling, form)
     sequences = core.schedule.tiling.sequences
     h, z = np.empty((steps, q.units), np.int64), np.empty((steps, q.outputs), np.int64)
     last = []
@@ -84,6 +85,17 @@ def test_tilings_and_cycle_formula(units, inputs, outputs, tiling):
 def test_tilings_with_stalls(units, inputs, outputs, tiling, leaky):
     q = quantize(random_network(np.random.default_rng(2), units, inputs, outputs, leaky=leaky, h0=leaky))
     exact(q, tiling, stall=0.4, seed=3)
+
+
+@pytest.mark.parametrize("band_lanes", [1, 9])
+@pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), [*TILINGS[1::3], (13, 2, 1, "14x3/3")])
+def test_lanes_in_bands(units, inputs, outputs, tiling, band_lanes):
+    """Bands of a group of rows and of several, as late as they come, cost no cycle."""
+    form = replace(GENERIC, band_lanes=band_lanes, segment_bits=8)
+    q = quantize(random_network(np.random.default_rng(14), units, inputs, outputs, h0=True))
+    core, recorded = exact(q, tiling, steps=12, form=form)
+    assert set(np.diff(recorded.cycles)) == {Schedule.of(q, tiling, replace(form, band_lanes=1000)).cycles_per_step}
+    assert core.schedule.cycles_per_step == recorded.cycles[-1] - recorded.cycles[-2]
 
 
 @pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), [*TILINGS[::2], (7, 1, 2, "1")])

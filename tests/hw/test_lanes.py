@@ -14,6 +14,7 @@ from autapse_hw.lanes.accumulator import segment_widths, tree_latency
 from autapse_hw.lanes.generic import GenericBank
 from autapse_hw.lanes.ice40_logic import BoothBank, booth_products
 from autapse_hw.lanes.winograd import PAIR_LATENCY, pair, pair_offset
+from autapse_hw.tiling import Tiling
 
 
 @pytest.mark.parametrize("bank_class", [GenericBank, BoothBank])
@@ -58,6 +59,20 @@ def test_running_sums(bank_class, rows, cols, weight_bits, operand_bits, segment
 @pytest.mark.parametrize(("terms", "cycles"), [(1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (8, 3), (9, 4)])
 def test_depth_of_the_tree(terms, cycles):
     assert tree_latency(terms) == cycles
+
+
+@pytest.mark.parametrize(
+    ("tiling", "bands"),
+    [
+        ("28", [range(28)]),
+        ("51x3/3", [range(9), range(9, 18), range(18, 27), range(27, 36), range(36, 45), range(45, 51)]),
+        ("14x3/3", [range(9), range(9, 14)]),
+        ("2x30/30", [range(2)]),  # no more bands than groups of rows
+    ],
+)
+def test_bands_are_whole_groups_of_rows(tiling, bands):
+    assert list(FORMS["mult18"].bands(Tiling.of(tiling))) == bands
+    assert [len(rows) for rows in FORMS["mac16"].bands(Tiling.of(tiling))] == [Tiling.of(tiling).rows]
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)

@@ -6,11 +6,13 @@ and the core read.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from autapse_hw.lanes.ecp5 import Mult18Bank
 from autapse_hw.lanes.generic import Bank, GenericBank
 from autapse_hw.lanes.ice40 import Mac8x8Bank, Mac16Bank, Mac16SumBank
 from autapse_hw.lanes.ice40_logic import BoothBank
+from autapse_hw.tiling import Tiling
 
 __all__ = ["FORMS", "GENERIC", "Bank", "LaneForm", "get_form"]
 
@@ -35,6 +37,8 @@ class LaneForm:
         Kind of the block RAMs, of :data:`autapse_hw.memories.LATENCY`.
     columns
         Columns of lanes that it can have.
+    band_lanes
+        Lanes that take their operands together, about; with more of them the rows are cut into bands, a cycle apart.
     """
 
     name: str
@@ -46,6 +50,7 @@ class LaneForm:
     lanes_per_block: int
     memory: str
     columns: int = 1 << 30
+    band_lanes: int = 1 << 30
 
     def latency(self, cols: int) -> int:
         """Cycles from weights and operands to a sum of `cols` products that contains theirs."""
@@ -54,6 +59,13 @@ class LaneForm:
     def segments(self, acc_bits: int) -> int:
         """Pieces of a sum of that width."""
         return -(-acc_bits // self.segment_bits)
+
+    def bands(self, tiling: Tiling) -> tuple[range, ...]:
+        """The rows of each band, one after another: whole groups of rows that leave the lanes together."""
+        groups = -(-tiling.rows // tiling.drains)
+        bands = min(groups, -(-tiling.lanes // self.band_lanes))
+        ends = [min(tiling.rows, -(-groups * k // bands) * tiling.drains) for k in range(bands + 1)]
+        return tuple(range(begin, end) for begin, end in pairwise(ends))
 
     def shortage(self, weight_bits: int, operand_bits: int, acc_bits: int) -> str | None:
         """Why words of these lengths do not fit, or None."""
@@ -78,7 +90,7 @@ FORMS: Mapping[str, LaneForm] = {
         LaneForm("mac16sum", Mac16SumBank, 16, 16, 32, 32, 1, "ice40", columns=1),
         LaneForm("mac8x8", Mac8x8Bank, 8, 8, 64, 20, 2, "ice40"),
         LaneForm("booth", BoothBank, 12, 12, 64, 32, 0, "ice40"),
-        LaneForm("mult18", Mult18Bank, 18, 18, 64, 48, 1, "ecp5"),
+        LaneForm("mult18", Mult18Bank, 18, 18, 64, 48, 1, "ecp5", band_lanes=28),
     )
 }
 

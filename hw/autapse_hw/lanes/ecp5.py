@@ -5,7 +5,7 @@ Parameter meanings: Lattice, ECP5 sysDSP Usage Guide (TN1267), and nextpnr's cel
 
 from typing import Any
 
-from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Signal, Value
 
 from autapse_hw.lanes.accumulator import Number
 from autapse_hw.lanes.generic import Bank
@@ -19,27 +19,30 @@ class Mult18Bank(Bank):
     def product(self, m: Module, row: int, col: int) -> Number:
         out = Signal(36, name=f"out_{row}_{col}")
         m.submodules[f"mult_{row}_{col}"] = _mult18(self.weight(row, col), self.operand(col), out)
-        return Number(out[: self.product_bits].as_signed())
+        return Number(out[35 - self.product_bits : 35].as_signed())
 
 
 def _mult18(a: Value, b: Value, out: Signal) -> Instance:
+    # Short words are at the top of the inputs, and the product at the top of the output: the bits below them are
+    # constants that the block has itself, whereas each bit of a sign above them would be a wire. Constants at the
+    # control inputs come over wires from one source on the chip, so those of registers that are not used stay open.
     arguments: dict[str, Any] = {
         **{f"p_REG_{stage}_CLK": "CLK0" for stage in ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT")},
-        **{f"i_CLK{k}": ClockSignal() if k == 0 else Const(0, 1) for k in range(4)},
-        **{f"i_CE{k}": Const(int(k == 0), 1) for k in range(4)},
-        **{f"i_RST{k}": Const(0, 1) for k in range(4)},
+        "i_CLK0": ClockSignal(),
+        "i_CE0": Const(1, 1),
+        "i_RST0": Const(0, 1),
         "i_SIGNEDA": Const(1, 1),
         "i_SIGNEDB": Const(1, 1),
         "i_SOURCEA": Const(0, 1),
         "i_SOURCEB": Const(0, 1),
-        **{f"i_A{k}": _bit(a, k) for k in range(18)},
-        **{f"i_B{k}": _bit(b, k) for k in range(18)},
+        **{f"i_A{k}": bit for k, bit in enumerate(_at_top(a))},
+        **{f"i_B{k}": bit for k, bit in enumerate(_at_top(b))},
         **{f"i_C{k}": Const(0, 1) for k in range(18)},
         **{f"o_P{k}": out[k] for k in range(36)},
     }
     return Instance("MULT18X18D", **arguments)
 
 
-def _bit(value: Value, k: int) -> Value:
-    """Bit `k` of `value`, sign-extended."""
-    return value[min(k, len(value) - 1)]
+def _at_top(value: Value) -> Value:
+    """The 18 bits of an input with `value` in the highest of them."""
+    return Cat(Const(0, 18 - len(value)), value)

@@ -1,5 +1,6 @@
 // MULT18X18D of the ECP5, in the mode that the lanes use: signed, both inputs from the fabric, each register stage
-// either absent ("NONE") or clocked by CLK0 with CE0 and without reset. Everything else stops the simulation.
+// either absent ("NONE") or clocked by CLK0 with CE0 and without reset; the other clocks, enables and resets do not
+// matter then. Everything else stops the simulation.
 //
 // Source of the behaviour: Lattice, ECP5 and ECP5-5G sysDSP Usage Guide (TN1267): P = A * B, input registers, pipeline
 // register behind the multiplier array, output register.
@@ -39,7 +40,7 @@ module MULT18X18D (
             P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0}
         = REG_OUTPUT_CLK == "NONE" ? staged : out;
 
-    wire foreign = !SIGNEDA || !SIGNEDB || SOURCEA || SOURCEB || RST0 || RST1 || RST2 || RST3;
+    wire foreign = !SIGNEDA || !SIGNEDB || SOURCEA || SOURCEB || RST0;
     always @(*) begin  // without registers there is no clock
 `ifdef FORMAL
         assert (!foreign);
