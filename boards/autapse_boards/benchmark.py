@@ -35,7 +35,8 @@ Count = Callable[[QuantizedNetwork, str, str], int | None]
 class Point:
     """What is measured: `bits` of weight, operand and state; lanes and form as in :func:`autapse_boards.build`.
 
-    `long` ones are measured only when they are named.
+    `table` is the kind of the activation's table, as in :func:`autapse.quantize`. `long` ones are measured only when
+    they are named.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Point:
     form: str | None = None
     lanes: str | None = None
     long: bool = False
+    table: str = "auto"
 
 
 #: The reference points. Several may share a device.
@@ -54,7 +56,8 @@ POINTS = (
     Point("hx8k-15x2", "hx8k", "ice40_hx8k_b_evn", 8, "booth", "15x2"),
     Point("hx8k-fit", "hx8k", "ice40_hx8k_b_evn", 8),
     Point("ecp5-25f-16", "ecp5-25f", "ulx3s_25f", 16, "mult18", "28"),
-    Point("ecp5-85f-16", "ecp5-85f", "ulx3s_85f", 16, "mult18", "51x3/3", long=True),
+    # Lines instead of parabolas: one product less in the way of a state back to the lanes.
+    Point("ecp5-85f-16", "ecp5-85f", "ulx3s_85f", 16, "mult18", "51x3/3", long=True, table="linear"),
 )
 
 
@@ -99,7 +102,8 @@ def device_benchmark(
     net = random_network(np.random.default_rng(0), units, inputs, outputs)
     rows: list[DeviceSpeed | NotMeasured] = []
     for point in points:
-        q = quantize(net, weight_bits=point.bits, operand_bits=point.bits, state_bits=point.bits)
+        bits = point.bits
+        q = quantize(net, weight_bits=bits, operand_bits=bits, state_bits=bits, table=point.table)
 
         def tell(line: str, name: str = point.name) -> None:
             if progress is not None:

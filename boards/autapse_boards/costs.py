@@ -15,6 +15,7 @@ from autapse_hw.activation import table_in_logic
 from autapse_hw.arithmetic import multiply_latency
 from autapse_hw.lanes import GENERIC, LaneForm
 from autapse_hw.lanes.accumulator import segment_widths
+from autapse_hw.link import buffer_memory
 from autapse_hw.memories import layout
 from autapse_hw.schedule import Schedule
 from autapse_hw.tiling import Tiling
@@ -138,14 +139,18 @@ def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
 
 
 def inferred_rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the written memories that yosys may build of logic: leaky states, and the frames'."""
+    """Width and depth of the written memories that yosys may build of logic: leaky states."""
+    if not shape.leaky:
+        return []
+    return [(shape.state_bits, -(-shape.units // tiling.drains) * tiling.sequences)] * tiling.drains
+
+
+def frame_room(shape: Shape, tiling: Tiling) -> int:
+    """Bytes of each of the link's two memories for frames."""
     x, h, z = (Format(bits, 0) for bits in (shape.input_bits, shape.state_bits, shape.acc_bits))
     shapes, more = (shape.units, shape.inputs, shape.outputs), shape.acc_bits if shape.trace else 0
     link = Identity(bytes(8), *shapes, x, h, z, 1, 0, sequences=tiling.sequences, sum_bits=more)
-    result = [(8, link.room), (8, link.room)]
-    if shape.leaky:
-        result += [(shape.state_bits, -(-shape.units // tiling.drains) * tiling.sequences)] * tiling.drains
-    return result
+    return link.room
 
 
 def memories(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Iterator[tuple[int, float]]:
@@ -155,9 +160,13 @@ def memories(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Iter
             yield 0, width * depth / (10 if board.family == "ice40" else 14)
         else:
             yield memory_blocks(width, depth, board.ram_shapes), 0
-    for width, depth in inferred_rams(shape, tiling):
-        if _ram_in_logic(width, depth, board):
-            distributed = 6 * math.ceil(width / 4) * math.ceil(depth / 16)
+    room = frame_room(shape, tiling)
+    forced = buffer_memory(form.memory, room) == "distributed"
+    inferred = [(width, depth, False) for width, depth in inferred_rams(shape, tiling)]
+    for width, depth, in_logic in [*inferred, (8, room, forced), (8, room, forced)]:
+        if in_logic or _ram_in_logic(width, depth, board):
+            deep = math.ceil(depth / 16)
+            distributed = 6 * math.ceil(width / 4) * deep + 0.83 * width * (deep - 1)  # RAM, and the choice among it
             yield 0, distributed if board.family == "ecp5" else 2.8 * width * depth
         else:
             yield memory_blocks(width, depth, board.ram_shapes), 0

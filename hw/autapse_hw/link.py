@@ -14,6 +14,17 @@ from autapse_hw.server import Server
 from autapse_hw.transmit import TransmitBuffer
 from autapse_hw.uart import UartRx, UartTx, check_divisor
 
+# Bytes from which on RAM in logic would take more of it, and more time, than it saves.
+_DISTRIBUTED_BYTES = 512
+
+
+def buffer_memory(memory: str, room: int) -> str:
+    """Kind of the memories for frames, of `room` bytes, beside a server's memory of that kind.
+
+    A block RAM of an ECP5 that answers in one cycle takes 5.8 ns for it: it would be the slowest cell of the design.
+    """
+    return "distributed" if memory == "ecp5" and room <= _DISTRIBUTED_BYTES else "logic"
+
 
 class FrameLink(CoreClient):
     """The link behind its UART: bytes in, bytes out.
@@ -59,11 +70,12 @@ class FrameLink(CoreClient):
     def elaborate(self, platform: object) -> Module:
         """The parts in the order of the bytes."""
         m = Module()
-        m.submodules.receive = receive = ReceiveBuffer(self.identity.room)
+        buffer = buffer_memory(self._memory, self.identity.room)
+        m.submodules.receive = receive = ReceiveBuffer(self.identity.room, buffer)
         m.submodules.decoder = decoder = CobsDecoder()
         m.submodules.server = server = Server(self.identity, self._memory)
         longest = self.identity.longest_answer
-        m.submodules.transmit = transmit = TransmitBuffer(self.identity.slot, self.identity.window + 1, longest)
+        m.submodules.transmit = transmit = TransmitBuffer(self.identity.slot, self.identity.window + 1, longest, buffer)
 
         wiring.connect(m, wiring.flipped(self.i), receive.i)
         wiring.connect(m, receive.o, decoder.i)

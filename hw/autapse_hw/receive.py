@@ -17,6 +17,8 @@ class ReceiveBuffer(wiring.Component):
     ----------
     room : int
         Bytes, a power of two. A frame that is longer is cut in two.
+    memory : str
+        Kind of the memory, of one cycle: one of :data:`autapse_hw.memories.LATENCY`.
 
     Members
     -------
@@ -41,10 +43,10 @@ class ReceiveBuffer(wiring.Component):
     release: Signal
     overrun: Signal
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, memory: str = "logic") -> None:
         if not isinstance(room, int) or room < 2 or room & (room - 1):
             raise ValueError(f"the room is a power of two, not {room!r}")
-        self.room = room
+        self.room, self._memory = room, memory
         super().__init__(
             {
                 "i": In(stream.Signature(8, always_ready=True)),
@@ -65,7 +67,7 @@ class ReceiveBuffer(wiring.Component):
         """
         m = Module()
         # What is read while it is written is not used.
-        m.submodules.memory = memory = Ram(8, self.room, [], "logic")
+        m.submodules.memory = memory = Ram(8, self.room, [], self._memory)
 
         # With a bit more than an address has, full and empty differ.
         put = Signal(range(2 * self.room))

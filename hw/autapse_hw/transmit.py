@@ -23,6 +23,8 @@ class TransmitBuffer(wiring.Component):
         Bytes of a slot, and how many there are; both powers of two.
     longest : int
         Bytes of the longest frame, not encoded.
+    memory : str
+        Kind of the memory, of one cycle: one of :data:`autapse_hw.memories.LATENCY`.
 
     Members
     -------
@@ -45,13 +47,13 @@ class TransmitBuffer(wiring.Component):
     replay: Signal
     o: stream.Interface
 
-    def __init__(self, slot: int, slots: int, longest: int) -> None:
+    def __init__(self, slot: int, slots: int, longest: int, memory: str = "logic") -> None:
         for name, value in (("slot", slot), ("number of slots", slots)):
             if not isinstance(value, int) or value < 2 or value & (value - 1):
                 raise ValueError(f"the {name} is a power of two, not {value!r}")
         if not isinstance(longest, int) or not 1 <= longest <= slot * slots - 2 - longest // 254:
             raise ValueError(f"the longest frame has 1 byte or more and fits all slots together, not {longest!r}")
-        self.slot, self.slots, self.longest = slot, slots, longest
+        self.slot, self.slots, self.longest, self._memory = slot, slots, longest, memory
         super().__init__(
             {
                 "i": In(stream.Signature(TOKEN)),
@@ -66,7 +68,7 @@ class TransmitBuffer(wiring.Component):
         """A writer and a reader with the memory between them; each state is one register."""
         m = Module()
         # What is read while it is written is not used.
-        m.submodules.memory = memory = Ram(8, self.slot * self.slots, [], "logic")
+        m.submodules.memory = memory = Ram(8, self.slot * self.slots, [], self._memory)
         slot = Signal(range(self.slots))  # the frame that is written
         lone = Signal()  # it is finished, is not kept, and has not gone out
         self._write(m, memory, slot, lone)

@@ -87,7 +87,7 @@ def test_tilings_with_stalls(units, inputs, outputs, tiling, leaky):
     exact(q, tiling, stall=0.4, seed=3)
 
 
-@pytest.mark.parametrize("band_lanes", [1, 9])
+@pytest.mark.parametrize("band_lanes", [1, 20])
 @pytest.mark.parametrize(("units", "inputs", "outputs", "tiling"), [*TILINGS[1::3], (13, 2, 1, "14x3/3")])
 def test_lanes_in_bands(units, inputs, outputs, tiling, band_lanes):
     """Bands of a group of rows and of several, as late as they come, cost no cycle."""
