@@ -109,13 +109,15 @@ def roms(shape: Shape, tiling: Tiling, form: LaneForm) -> list[tuple[int, int]]:
     return result
 
 
-def rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the memories of the lanes' kind that are written: of the operands, of the server, of what can
-    be uploaded, and of the trace."""
+def rams(shape: Shape, tiling: Tiling, form: LaneForm) -> list[tuple[int, int]]:
+    """Width and depth of the memories of the lanes' kind that are written: of the operands, of server and link, of what
+    can be uploaded, and of the trace."""
     slots = -(-shape.cols // tiling.cols)
     depth = (tiling.sequences + 1) << max(0, slots - 1).bit_length()
     served = SESSION_BYTES + COUNTERS_BYTES - 2 + IDENTITY_BYTES
     result = [(shape.operand_bits, depth)] * tiling.cols + [(8, served)]
+    if form.memory == buffer_memory(form.memory):
+        result += [(8, frame_room(shape, tiling))] * 2
     if shape.storage != Storage.FIXED:
         memory = shape.memory(tiling)
         for part in (memory.biases,) if shape.storage == Storage.SPRAM else (memory.weights, memory.biases):
@@ -138,11 +140,14 @@ def inferred_roms(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
     return result
 
 
-def inferred_rams(shape: Shape, tiling: Tiling) -> list[tuple[int, int]]:
-    """Width and depth of the written memories that yosys may build of logic: leaky states."""
-    if not shape.leaky:
-        return []
-    return [(shape.state_bits, -(-shape.units // tiling.drains) * tiling.sequences)] * tiling.drains
+def inferred_rams(shape: Shape, tiling: Tiling, form: LaneForm) -> list[tuple[int, int]]:
+    """Width and depth of the written memories that yosys may build of logic: leaky states, and the frames'."""
+    result = []
+    if form.memory != buffer_memory(form.memory):
+        result += [(8, frame_room(shape, tiling))] * 2
+    if shape.leaky:
+        result += [(shape.state_bits, -(-shape.units // tiling.drains) * tiling.sequences)] * tiling.drains
+    return result
 
 
 def frame_room(shape: Shape, tiling: Tiling) -> int:
@@ -160,17 +165,14 @@ def memories(shape: Shape, board: Board, tiling: Tiling, form: LaneForm) -> Iter
             yield 0, width * depth / (10 if board.family == "ice40" else 14)
         else:
             yield memory_blocks(width, depth, board.ram_shapes), 0
-    room = frame_room(shape, tiling)
-    forced = buffer_memory(form.memory, room) == "distributed"
-    inferred = [(width, depth, False) for width, depth in inferred_rams(shape, tiling)]
-    for width, depth, in_logic in [*inferred, (8, room, forced), (8, room, forced)]:
-        if in_logic or _ram_in_logic(width, depth, board):
+    for width, depth in inferred_rams(shape, tiling, form):
+        if _ram_in_logic(width, depth, board):
             deep = math.ceil(depth / 16)
             distributed = 6 * math.ceil(width / 4) * deep + 0.83 * width * (deep - 1)  # RAM, and the choice among it
             yield 0, distributed if board.family == "ecp5" else 2.8 * width * depth
         else:
             yield memory_blocks(width, depth, board.ram_shapes), 0
-    for of_core, writable in ((roms(shape, tiling, form), False), (rams(shape, tiling), True)):
+    for of_core, writable in ((roms(shape, tiling, form), False), (rams(shape, tiling, form), True)):
         for width, depth in of_core:
             if form.memory == "generic":
                 yield _memory(width, depth, board.ram_shapes)

@@ -14,16 +14,14 @@ from autapse_hw.server import Server
 from autapse_hw.transmit import TransmitBuffer
 from autapse_hw.uart import UartRx, UartTx, check_divisor
 
-# Bytes from which on RAM in logic would take more of it, and more time, than it saves.
-_DISTRIBUTED_BYTES = 512
 
+def buffer_memory(memory: str) -> str:
+    """Kind of the two memories for frames, beside a server's memory of that kind.
 
-def buffer_memory(memory: str, room: int) -> str:
-    """Kind of the memories for frames, of `room` bytes, beside a server's memory of that kind.
-
-    A block RAM of an ECP5 that answers in one cycle takes 5.8 ns for it: it would be the slowest cell of the design.
+    Yosys chooses, but for an ECP5: a block RAM that answers in one cycle takes 5.8 ns for it there, and RAM in logic
+    hardly less for the choice among its pieces. So it is a block RAM with its output register.
     """
-    return "distributed" if memory == "ecp5" and room <= _DISTRIBUTED_BYTES else "logic"
+    return memory if memory == "ecp5" else "logic"
 
 
 class FrameLink(CoreClient):
@@ -70,7 +68,7 @@ class FrameLink(CoreClient):
     def elaborate(self, platform: object) -> Module:
         """The parts in the order of the bytes."""
         m = Module()
-        buffer = buffer_memory(self._memory, self.identity.room)
+        buffer = buffer_memory(self._memory)
         m.submodules.receive = receive = ReceiveBuffer(self.identity.room, buffer)
         m.submodules.decoder = decoder = CobsDecoder()
         m.submodules.server = server = Server(self.identity, self._memory)

@@ -16,7 +16,7 @@ from amaranth.lib.wiring import In, Out
 from autapse_hw.block_rams import TWIN, dp16kd, dp16kd_twin, fit, ram40, spram
 
 #: Cycles from an address to its word, by kind: a block RAM of an ECP5 takes one more, for its output register.
-LATENCY: Mapping[str, int] = {"generic": 1, "ice40": 1, "ecp5": 2, "logic": 1, "distributed": 1}
+LATENCY: Mapping[str, int] = {"generic": 1, "ice40": 1, "ecp5": 2, "logic": 1}
 
 # The kind of a SinglePortRam.
 _SPRAM = "spram"
@@ -125,8 +125,7 @@ class Rom(_Memory):
         The contents, signed or unsigned; words that are not given are 0.
     kind
         ``generic`` (amaranth's memory, in block RAM), ``ice40`` (SB_RAM40_4K), ``ecp5`` (DP16KD with output register),
-        ``logic`` (as yosys pleases: for very small ones), or ``distributed`` (an ECP5's RAM in logic, which answers
-        several ns sooner than a block RAM without output register).
+        or ``logic`` (as yosys pleases: for very small ones).
 
     Members
     -------
@@ -220,8 +219,7 @@ class Ram(_Memory):
     def _infer(self, m: Module) -> None:
         # Yosys believes that a collision does not matter only of a port whose register is outside the memory; else it
         # builds a bypass.
-        style = {"generic": {"ram_style": "block"}, "distributed": {"ram_style": "distributed"}}
-        attrs = {"no_rw_check": "1"} | style.get(self.kind, {})
+        attrs = {"no_rw_check": "1"} | ({"ram_style": "block"} if self.kind == "generic" else {})
         m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=self._words, attrs=attrs)
         read, write = memory.read_port(domain="comb"), memory.write_port()
         out = Signal(self.width, reset_less=True)

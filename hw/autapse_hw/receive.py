@@ -18,7 +18,7 @@ class ReceiveBuffer(wiring.Component):
     room : int
         Bytes, a power of two. A frame that is longer is cut in two.
     memory : str
-        Kind of the memory, of one cycle: one of :data:`autapse_hw.memories.LATENCY`.
+        Kind of the memory: one of :data:`autapse_hw.memories.LATENCY`.
 
     Members
     -------
@@ -61,9 +61,10 @@ class ReceiveBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Three pointers: where bytes are written, where they are read, and what has not been released.
 
-        The memory answers a cycle after its address, and bytes come at least 40 cycles apart, so all comparisons are
-        in registers, and count when nothing has moved for a cycle. If the ring is full of one frame that has been read
-        to its end, it is longer than any that is meant for us; it is released, or nothing would ever move again.
+        The memory answers one or two cycles after its address, and bytes come at least 40 cycles apart, so all
+        comparisons are in registers, and count when nothing has moved for a cycle. If the ring is full of one frame
+        that has been read to its end, it is longer than any that is meant for us; it is released, or nothing would ever
+        move again.
         """
         m = Module()
         # What is read while it is written is not used.

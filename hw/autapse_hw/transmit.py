@@ -1,10 +1,10 @@
 """The memory for what goes out: encoded frames, kept until the host has them."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from autapse_hw.arithmetic import incremented
+from autapse_hw.arithmetic import delayed_flag, incremented
 from autapse_hw.framing import TOKEN
 from autapse_hw.memories import Ram
 
@@ -24,7 +24,7 @@ class TransmitBuffer(wiring.Component):
     longest : int
         Bytes of the longest frame, not encoded.
     memory : str
-        Kind of the memory, of one cycle: one of :data:`autapse_hw.memories.LATENCY`.
+        Kind of the memory: one of :data:`autapse_hw.memories.LATENCY`.
 
     Members
     -------
@@ -38,7 +38,8 @@ class TransmitBuffer(wiring.Component):
         High for one cycle: when the frame under way has gone out, go on with `wanted`. Kept frames before it that have
         not gone out are left out.
     o : Out(stream.Signature(8))
-        The encoded frames, each ended by a zero; a byte in four cycles at best.
+        The encoded frames, each ended by a zero; a byte in four cycles at best, or in five with a memory
+        that answers in two.
     """
 
     i: stream.Interface
@@ -160,16 +161,19 @@ class TransmitBuffer(wiring.Component):
         frame = Signal(range(self.slots))  # the next to go out
         at = Signal(range(self.slot * self.slots), reset_less=True)
         moved = Signal()
-        settled = Signal()  # `last` is up to date
+        settled = Signal()  # the byte is there, and `last` is up to date
         last = Signal()
         finished = Signal()
+        calm: Value = ~moved  # so many cycles as the memory takes
+        for _ in range(memory.latency - 1):
+            calm = delayed_flag(m, calm & ~rest, 1) & ~moved
         start = rest & rested & ~again & (differs | lone)
 
         m.d.comb += [memory.addr.eq(at), self.o.payload.eq(memory.data)]
         m.d.comb += moved.eq(self.o.valid & self.o.ready)
         m.d.sync += [
             last.eq(memory.data == 0),
-            settled.eq(~moved),
+            settled.eq(calm),
             finished.eq(moved & last),
             rest.eq((rest & ~start) | (moved & last)),
             rested.eq(rest & ~again & ~finished),

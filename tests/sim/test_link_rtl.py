@@ -52,13 +52,14 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[wiring.Compo
     return lambda component: compile_line(tmp_path_factory.mktemp("line"), component)
 
 
-def test_the_design_on_a_bad_line(compiled: Callable[[wiring.Component], Path]) -> None:
+@pytest.mark.parametrize("form", ["generic", "mult18"])  # the latter with memories that answer a cycle later
+def test_the_design_on_a_bad_line(compiled: Callable[[wiring.Component], Path], form: str) -> None:
     q = quantize(load(path("flipflop_3bit")), weight_bits=8, state_bits=8, input_range=1.5, operand_bits=8)
     steps = 3000
     rng = np.random.default_rng(7)
     top = q.formats.x.max_code
     x = rng.integers(-top, top, size=(steps, q.inputs), endpoint=True) * (rng.random((steps, q.inputs)) < 0.05)
-    design = Verilated(compiled(System(q, 8, 12e6, BIT)))
+    design = Verilated(compiled(System(q, 8, 12e6, BIT, form)))
     line = FaultyTransport(design, RATE, 8, faults=FAULTS[:7])
     with Device(line, timeout=10.0) as device:
         np.testing.assert_array_equal(device.run(x), q.run_int(x[None]).z[0])
