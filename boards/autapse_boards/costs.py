@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CLOCKS = {
     ("up5k", "mac8x8"): 60e6,
     ("up5k", "mac16sum"): 58e6,
-    ("up5k", "mac16"): 58e6,
+    ("up5k", "mac16"): 66e6,
     ("up5k", "generic"): 48e6,
     ("up5k", "booth"): 56e6,
     ("hx8k", "booth"): 110e6,

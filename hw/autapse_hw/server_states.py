@@ -12,6 +12,10 @@ CHECKED = ("SEQUENCE", "COMMAND", "WANTED", "FIRST", "SECOND", "COUNT")
 TAKEN = ("ECHO", "CODE", "SKIP", "STORE", "INPUT", "REST")
 #: A byte of the answer is put.
 PUT = ("ECHO", "CODE", "OUTPUT", "READ", "EXPECTED", "SATURATED", "SATURATED_HIGH", "CRC_LOW", "CRC_HIGH", "END")
+#: All of them.
+STATES = tuple(
+    dict.fromkeys(("ZERO", "START", "BUMP", *CHECKED, "JUDGE", "STEPS", *TAKEN, "CLEAR", "DUMP", "SETTLE", *PUT))
+)
 #: The same of the states that only a device has whose weights can be uploaded.
 UPLOAD_TAKEN, UPLOAD_PUT = ("UPLOAD", "HASH"), ("APPLIED", "LOADED")
 #: The same of the state that only a device with a trace has.
@@ -102,9 +106,8 @@ class ServerStates(wiring.Component):
         self._uploads, self._traces = uploads, traces
         self.taken = (*TAKEN, *UPLOAD_TAKEN) if uploads else TAKEN
         self.put = (*PUT, *(UPLOAD_PUT if uploads else ()), *(TRACE_PUT if traces else ()))
-        names = ["ZERO", "START", "BUMP", *CHECKED, "JUDGE", "STEPS", *self.taken]
-        names += ["CLEAR", "DUMP", "SETTLE", *self.put]
-        self._state = {name: Signal(init=name == "ZERO", name=name.lower()) for name in dict.fromkeys(names)}
+        names = dict.fromkeys((*STATES, *self.taken, *self.put))
+        self._state = {name: Signal(init=name == "ZERO", name=name.lower()) for name in names}
         conditions = ["go", "end", "happened", "admitted", "refuse", "refusing", "counted", "stored", "whole", "last"]
         conditions += ["is_step", "is_clear", "is_set", "is_dump", "is_store", "is_counters", "is_identify"]
         conditions += ["is_write", "is_apply", "is_mute", "uploaded", "match"] if uploads else []

@@ -14,7 +14,7 @@ from autapse_hw.formal.bench import Bench, Opened, implies
 from autapse_hw.formal.proof import Proof
 from autapse_hw.formal.streams import offer
 from autapse_hw.server import Server
-from autapse_hw.server_states import CHECKED
+from autapse_hw.server_states import CHECKED, STATES
 
 _IDENTITY = Identity(bytes(8), 3, 2, 1, Format(4, 3), Format(4, 3), Format(8, 3), 1, 1, window=3, batch=2)
 #: Bytes of a payload that are told apart; longer ones are too long for each command.
@@ -112,7 +112,7 @@ def server(b: Bench) -> None:
     for stream in (block.x, block.initial, block.o):
         b.drive(stream.ready, "ready")
     token, take = block.i.payload, block.i.valid & block.i.ready
-    state = {name.removeprefix("states."): opened[name] for name in opened if name.startswith("states.")}
+    state = {name.lower(): opened[f"states.{name.lower()}"] for name in STATES}
     checked = Cat(state[name.lower()] for name in CHECKED).any()
     go, judging = opened["go"], state["judge"]
 
