@@ -41,15 +41,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why mutations survive: those of a part, or of parts within it, in a line of a file that contains `text`."""
+    """Why mutations survive: those of a part, or of parts within it, in a line of a file that contains `text`.
+
+    Of one core only, if `core` is given.
+    """
 
     part: str
     text: str
     why: str
+    core: str = ""
 
     def fits(self, mutation: Mutation) -> bool:
         """Whether the mutation is one of them."""
-        return f".{mutation.part}.".find(f".{self.part}.") >= 0 and self.text in source_line(mutation)
+        part, core = f".{self.part}." in f".{mutation.part}.", self.core in ("", mutation.core)
+        return core and part and self.text in source_line(mutation)
 
 
 def read_reasons(file: Path = HERE / "survivors.toml") -> list[Reason]:

@@ -1,5 +1,6 @@
-"""Yosys's mutations: proofs, the reasons of survivors, and a sample. `make mutations` runs all."""
+"""Yosys's mutations: proofs, the reasons of survivors, the page, and a sample. `make mutations` runs all."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
 from equivalence import prepare, proof  # noqa: E402 - beside this file, under importlib's import mode
-from mutants import Mutation  # noqa: E402
+from mutants import Mutation, cores  # noqa: E402
 from mutate import Outcome, Reason, judge, read_reasons, share, summary  # noqa: E402
 
 from autapse_sim.verilog import run_yosys  # noqa: E402
@@ -64,6 +65,8 @@ def test_a_reason_is_of_a_part_and_a_line() -> None:
         ("store", "another line", False),
     ):
         assert Reason(part, text, "").fits(mutation("inv", "c")) == fits
+        assert Reason(part, text, "", "counter").fits(mutation("inv", "c")) == fits
+        assert not Reason(part, text, "", "another").fits(mutation("inv", "c"))
 
 
 def test_reasons_are_of_lines_that_are_there() -> None:
@@ -71,6 +74,19 @@ def test_reasons_are_of_lines_that_are_there() -> None:
     for reason in read_reasons():
         assert reason.text in source, reason
         assert reason.why
+
+
+def test_the_page_has_the_figures() -> None:
+    page = (ROOT / "docs" / "mutations.md").read_text()
+    figures = re.search(r"\*\*(\d+) of (\d+) mutations are caught .*; (\d+) are proved .* ([\d.]+) % are caught", page)
+    assert figures is not None
+    caught, all_of_them, proved = (int(figures[k]) for k in (1, 2, 3))
+    assert all_of_them >= 1000
+    rows = re.findall(r"^\| `[^|]*` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
+    left = all_of_them - caught - proved
+    assert [sum(int(row[k]) for row in rows) for k in range(4)] == [all_of_them, caught, proved, left]
+    survivors = page.partition("## Survivors")[2]
+    assert len(re.findall(rf"^\| ({'|'.join(cores())}) \|", survivors, re.MULTILINE)) == left
 
 
 @pytest.mark.slow
