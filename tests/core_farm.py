@@ -17,7 +17,7 @@ from designs import Design, expected, random_codes
 from autapse.fixed import shift_round
 from autapse.reference import pre_activation
 from autapse_hw.core import Core
-from autapse_hw.schedule import Schedule, first_activation
+from autapse_hw.schedule import Schedule
 from autapse_sim.simulator import compile_program
 from autapse_sim.verilog import design_source
 
@@ -95,7 +95,7 @@ def write_rounds(file: Path, design: Design, rounds: int, steps: int, seed: int)
         h[k], z[k], last[k] = (made[0] for made in expected(q, sequences, codes[k : k + 1], start[k : k + 1]))
     before = np.concatenate([start, h], axis=1)[:, :steps]  # of each step
     sums = pre_activation(q, before.reshape(-1, q.units), codes.reshape(-1, q.inputs)).reshape(h.shape)
-    saturated = first_activation(q).saturated(shift_round(sums, q.pre_shift))
+    saturated = q.first_activation.saturated(shift_round(sums, q.pre_shift))
     stall, deaf = (rng.choice([0, 0, 0, 80, 240], rounds) for _ in range(2))  # of 256
     # Words of 64 bits: sizes, then round after round.
     sizes = (q.units, q.inputs, q.outputs, design.tiling.drains, sequences, steps, rounds, q.formats.state.bits)
