@@ -72,7 +72,8 @@ struct Held {
 
 class Core {
   public:
-    Core(const Ports& ports, const char* path, uint64_t seed) : p(ports), rng{seed * 0x9E3779B97F4A7C15u + 1} {
+    Core(const Ports& ports, const char* path, uint64_t seed, int loading, int reading)
+        : p(ports), rng{seed * 0x9E3779B97F4A7C15u + 1}, loading(loading), reading(reading) {
         FILE* file = std::fopen(path, "rb");
         if (!file || std::fread(sizes, sizeof sizes, 1, file) != 1) std::abort();
         block = FLAGS + S * N + T * M + T * N + T * O + S * N + T * N;
@@ -109,7 +110,7 @@ class Core {
     void observe() {
         bool counts = phase == RUN || phase == REST, cleared = phase == CLEAR;
         if (counts && sent / M * O > taken && !p.busy.get()) fail("busy", 0, 1);
-        if (phase == READ && dumped < S * N && waited && !p.busy.get()) fail("busy while states are read", 0, 1);
+        if (phase == READ && dumped < S * N && !p.busy.get()) fail("busy while states are read", 0, 1);
         bool broken = o_held.broken(p.o, p.o_valid, p.o_ready) | state_held.broken(p.state, p.state_valid, p.state_ready);
         if (broken && !after_clear) fail("a stream that waits", 0, 1);
         after_clear = cleared;
@@ -122,13 +123,18 @@ class Core {
         if (phase != JUNK && !cleared)
             for (int a = 0; a < drains; ++a)
                 if (p.retire.word(a, 1)) retired(a, p.retire_value.code(a * bits, bits));
+        bool state = p.state_valid.get();
+        if (phase == READ && state && !offered && dumped) as_ever("cycles until the next state", reading, now - last_read);
+        if (state && p.state_ready.get()) last_read = now;
+        offered = state;
         if (phase != JUNK && !cleared && p.state_valid.get() && p.state_ready.get()) read(p.state.code(0, bits));
         ++now;
         advance();
     }
 
     void report() const {
-        std::printf("%lld %lld %lld %s\n", states, outputs, bad, first.empty() ? "-" : first.c_str());
+        const char* said = first.empty() ? "-" : first.c_str();
+        std::printf("%lld %lld %lld %lld %lld %s\n", states, outputs, bad, (long long)loading, (long long)reading, said);
     }
 
   private:
@@ -145,6 +151,9 @@ class Core {
     Phase phase;
     bool accepted = false, given = false;  // the input that was offered, the initial state
     bool after_clear = false;  // this cycle follows a clear
+    bool offered = false;      // a state was, in the cycle before
+    int64_t last_read = 0;
+    int64_t loading, reading;  // cycles from a clear to the first state, and from state to state; 0: not yet known
     Held o_held, state_held;
     long long states = 0, outputs = 0, bad = 0;
     std::string first;
@@ -207,6 +216,8 @@ class Core {
 
     void retired(int a, int64_t code) {  // drain a writes the units j with (O + j) % drains == a
         int64_t unit = ((a - O) % drains + drains) % drains, count = unit < N ? (N - unit + drains - 1) / drains : 0;
+        bool from_h0 = number && !joined(number) && !outside() && !stall();
+        if (from_h0 && !a && !written[a]) as_ever("cycles until the first state", loading, waited + 1);
         int64_t k = written[a]++;
         ++states;
         if (!count || k >= count * T) return fail("state too many", code, 0);
@@ -226,6 +237,12 @@ class Core {
         expect("unit of a state", p.retire_unit.word(a * units, units), unit);
         expect("pre-activation", p.retire_sum.code(a * width, width), origin >> 1);
         expect("saturated", p.retire_saturated.word(a, 1), origin & 1);
+    }
+
+    // What is not promised, but is the same each time.
+    void as_ever(const char* what, int64_t& known, int64_t cycles) {
+        if (!known) known = cycles;
+        if (cycles != known) fail(what, cycles, known);
     }
 
     void output(int64_t code) {
@@ -253,13 +270,15 @@ class Core {
 template <class T> auto choose(T& farm, int which, int) -> decltype(void(farm.mutation)) { farm.mutation = which; }
 template <class T> void choose(T&, int, long) {}
 
-// Arguments: the seed, the mutation, 1 to stop at the first mismatch, the cores' files.
+// Arguments: the seed, the mutation, 1 to stop at the first mismatch, the cycles that all cores are known to take until
+// the first state and from one that is read to the next, or 0 and 0; the cores' files.
 int main(int, char** arguments) {
     const std::vector<Ports> ports = {
 /*PORTS*/
     };
     std::deque<Core> cores;
-    for (size_t k = 0; k < ports.size(); ++k) cores.emplace_back(ports[k], arguments[4 + k], std::atoi(arguments[1]) + k);
+    const int seed = std::atoi(arguments[1]), loading = std::atoi(arguments[4]), reading = std::atoi(arguments[5]);
+    for (size_t k = 0; k < ports.size(); ++k) cores.emplace_back(ports[k], arguments[6 + k], seed + k, loading, reading);
     auto tick = [] { top.clk = 1, top.eval(), top.clk = 0, top.eval(); };
     bool stops = std::atoi(arguments[3]);
     choose(top, std::atoi(arguments[2]), 0);

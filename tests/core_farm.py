@@ -2,7 +2,8 @@
 
 The cores share a clock and nothing else. Each runs its rounds: some cycles of a run that is then dropped by a clear, at
 any point of a step; perhaps states from outside; a run that counts, with or without pauses on both streams; the state
-as it is read out. Every state element, when it is written and when it is read, and every output is compared.
+as it is read out. Every state element, when it is written and when it is read, and every output is compared. Loading
+and reading must take the same number of cycles each time.
 """
 
 import subprocess
@@ -83,6 +84,8 @@ def write_rounds(file: Path, design: Design, rounds: int, steps: int, seed: int)
     top = q.formats.state.max_code
     kind = rng.random(rounds)  # from h0, from states from outside, or on from the round before
     outside, joined = kind < 0.3, kind > 0.6
+    joined[rounds - rounds // 16 :] = True  # many steps without a clear
+    outside[joined] = False
     outside[0] = joined[0] = False
     start = rng.integers(-top, top, size=(rounds, sequences, q.units), endpoint=True)
     # Among them many at both ends, and some a bit away from the most negative word, which counts as its neighbour.
@@ -111,7 +114,7 @@ def write_rounds(file: Path, design: Design, rounds: int, steps: int, seed: int)
 def run_farm(program: Path, files: list[Path], seed: int) -> list[Found]:
     """Run the compiled farm on the cores' files."""
     done = subprocess.run(
-        [program, str(seed), "0", "0", *files], stdout=subprocess.PIPE, text=True, check=True, cwd=program.parent
+        [program, str(seed), *"0000", *files], stdout=subprocess.PIPE, text=True, check=True, cwd=program.parent
     )
-    rows = [line.split(maxsplit=3) for line in done.stdout.splitlines()]
-    return [Found(int(states), int(outputs), int(bad), first) for states, outputs, bad, first in rows]
+    rows = [line.split(maxsplit=5) for line in done.stdout.splitlines()]
+    return [Found(int(states), int(outputs), int(bad), first) for states, outputs, bad, _, _, first in rows]

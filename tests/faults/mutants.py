@@ -24,6 +24,8 @@ from autapse_sim.verilog import run_yosys
 ROUNDS, STEPS = 800, 12
 LIMIT = 60  # seconds of a run; the bench counts cycles, so only a simulation that does not settle takes so long
 PORT = "mutation"
+#: From a clear to the first state, and from a state that is read to the next; as the program takes and gives them.
+Cycles = tuple[str, str]
 _LINE = re.compile(r"-mode (?P<mode>\w+) .*-cell (?P<cell>\S+) -port (?P<port>\S+) -portbit (?P<bit>\d+)")
 _SOURCE = re.compile(r"-src \S*?/(autapse_hw/[\w/]+\.py|amaranth/[\w/]+\.py):(\d+)")
 _WIRE = re.compile(r"-wire (\S+) -wirebit (\d+)")
@@ -140,12 +142,15 @@ def _file_of(part: str) -> str:
     return "amaranth/lib/fifo.py" if name == "queue" else f"autapse_hw/{_FILES.get(name, f'{name}.py')}"
 
 
-def run(program: Path, file: Path, number: int, seed: int = 1) -> str | None:
-    """What the bench says first of a mutation, or None."""
-    command = [program, str(seed), str(number), "1", file]
+def run(program: Path, file: Path, number: int, cycles: Cycles = ("0", "0")) -> tuple[str | None, Cycles]:
+    """What the bench says first of a mutation, or None; and the cycles that loading and reading take.
+
+    If they are given, it is a difference, too, if the mutation changes them.
+    """
+    command = [program, "1", str(number), "1", *cycles, file]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=LIMIT)
     except subprocess.TimeoutExpired:
-        return "the simulation does not end"
-    bad, first = done.stdout.split(maxsplit=3)[2:]
-    return first.strip() if int(bad) else None
+        return "the simulation does not end", cycles
+    bad, *took, first = done.stdout.split(maxsplit=5)[2:]
+    return first.strip() if int(bad) else None, (took[0], took[1])

@@ -43,18 +43,19 @@ class Outcome:
 class Reason:
     """Why mutations survive: those of a part, or of parts within it, in a line of a file that contains `text`.
 
-    Of one core only, if `core` is given.
+    Of one core only, if `core` is given; and of a net or a port whose `place` begins so.
     """
 
     part: str
     text: str
     why: str
     core: str = ""
+    place: str = ""
 
     def fits(self, mutation: Mutation) -> bool:
         """Whether the mutation is one of them."""
         part, core = f".{self.part}." in f".{mutation.part}.", self.core in ("", mutation.core)
-        return core and part and self.text in source_line(mutation)
+        return core and part and self.text in source_line(mutation) and mutation.place.startswith(self.place)
 
 
 def read_reasons(file: Path = HERE / "survivors.toml") -> list[Reason]:
@@ -79,9 +80,10 @@ def judge(folder: Path, name: str, count: int, seed: int, *, prove: bool = True)
     program, mutations = mutate(folder, name, design, count, seed)
     rounds = folder / "rounds"
     write_rounds(rounds, design, ROUNDS, STEPS, seed)
-    if (wrong := run(program, rounds, 0)) is not None:
+    wrong, cycles = run(program, rounds, 0)
+    if wrong is not None:
         raise ValueError(f"core {name!r} differs from the model without a mutation: {wrong}")
-    found = [Outcome(mutation, run(program, rounds, mutation.number)) for mutation in mutations]
+    found = [Outcome(mutation, run(program, rounds, mutation.number, cycles)[0]) for mutation in mutations]
     if prove:
         prepare(folder)
         found = [o if o.caught else Outcome(o.mutation, None, proof(folder, o.mutation)) for o in found]
