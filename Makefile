@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: demo test fast check docs faults coverage clean
+.PHONY: demo test fast check docs faults mutations coverage clean
 
 demo: $(STAMP)
 	$(BIN)/autapse demo
@@ -30,6 +30,10 @@ docs: $(STAMP)
 # Plants faults into a copy of the tree, one at a time, and names the test that catches each: docs/faults.md.
 faults: $(STAMP)
 	$(BIN)/python tests/faults/plant.py --table docs/faults.md
+
+# Mutates netlists of cores with yosys, and runs the bench on each mutation: docs/mutations.md.
+mutations: $(STAMP)
+	$(BIN)/python tests/faults/mutate.py --table docs/mutations.md
 
 # Lines and branches of the Python that the fast tests reach, and the bits of the core's RTL that its bench moves:
 # build/coverage/python.txt, build/coverage/python/index.html, build/coverage/toggles.txt.

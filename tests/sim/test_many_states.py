@@ -52,12 +52,14 @@ def test_a_wrong_state_is_seen(tmp_path):
     right = np.fromfile(file, np.int64)
     (fine,) = run_farm(program, [file], 0)
     assert (fine.mismatches, fine.states) == (0, 3 * 3 * (5 + design.tiling.sequences))
-    block = (len(right) - 8) // 3
-    tail = design.tiling.sequences * 3
-    for back in (1, tail + 5 * design.q.outputs + 1):  # the last state that is read; the last that is written
+    block = (len(right) - 9) // 3
+    sums, tail = 5 * 3, design.tiling.sequences * 3
+    # The last state that is read; the last that is written; whether the last sum saturated.
+    places = {sums + 1: "state", sums + tail + 5 * design.q.outputs + 1: "state", 1: "saturated"}
+    for back, what in places.items():
         wrong = right.copy()
-        wrong[8 + 2 * block - back] += 1
+        wrong[9 + 2 * block - back] ^= 1
         wrong.tofile(file)
         (found,) = run_farm(program, [file], 0)
         assert replace(fine, mismatches=1, first=found.first) == found
-        assert found.first.startswith("round 1, state")
+        assert found.first.startswith(f"round 1, {what}")
