@@ -24,9 +24,13 @@ from autapse_sim.verilog import run_yosys
 ROUNDS, STEPS = 800, 12
 LIMIT = 60  # seconds of a run; the bench counts cycles, so only a simulation that does not settle takes so long
 PORT = "mutation"
+# Mutations more than are used: those of a memory's read enable, which is 1, yosys cannot write as Verilog.
+_SPARE = 4
 #: From a clear to the first state, and from a state that is read to the next; as the program takes and gives them.
 Cycles = tuple[str, str]
-_LINE = re.compile(r"-mode (?P<mode>\w+) .*-cell (?P<cell>\S+) -port (?P<port>\S+) -portbit (?P<bit>\d+)")
+_LINE = re.compile(
+    r"-ctrl \S+ \d+ (?P<number>\d+) -mode (?P<mode>\w+) .*-cell (?P<cell>\S+) -port (?P<port>\S+) -portbit (?P<bit>\d+)"
+)
 _SOURCE = re.compile(r"-src \S*?/(autapse_hw/[\w/]+\.py|amaranth/[\w/]+\.py):(\d+)")
 _WIRE = re.compile(r"-wire (\S+) -wirebit (\d+)")
 # Where a part of the core is written, for the few cells that do not say it.
@@ -113,18 +117,21 @@ def mutate(folder: Path, name: str, design: Design, count: int, seed: int) -> tu
     """The program of a core with so many mutations, compiled in the `folder`, and what they are."""
     farm = Farm([design])
     (folder / "farm.il").write_text(rtlil.convert(farm, name=TOP), encoding="utf-8")
-    bits = count.bit_length()
+    asked = count + _SPARE
+    bits = asked.bit_length()
     script = f"read_rtlil farm.il; hierarchy -top {TOP}; prep -flatten -top {TOP}; write_rtlil flat.il; "
-    script += f"mutate -list {count} -seed {seed} -ctrl {PORT} {bits} 1 -o mutations.ys"
+    script += f"mutate -list {asked} -seed {seed} -ctrl {PORT} {bits} 1 -o mutations.ys"
     run_yosys(folder, "list.log", script, "yosys does not list mutations")
+    listed = (folder / "mutations.ys").read_text().splitlines()
+    commands = [command for command in listed if "-port RD_EN " not in command][:count]
+    (folder / "mutations.ys").write_text("\n".join(commands) + "\n")
     script = "read_rtlil flat.il; script mutations.ys; write_verilog -noattr farm.v"
     run_yosys(folder, "mutate.log", script, "yosys does not mutate the netlist")
-    commands = (folder / "mutations.ys").read_text().splitlines()
-    found = [_parse(name, number, command) for number, command in enumerate(commands, 1)]
+    found = [_parse(name, command) for command in commands]
     return compile_farm(folder, farm, (folder / "farm.v").read_text()), found
 
 
-def _parse(core: str, number: int, command: str) -> Mutation:
+def _parse(core: str, command: str) -> Mutation:
     if (found := _LINE.search(command)) is None:
         raise ValueError(f"yosys's mutations name a cell, a port and a bit; not {command!r}")
     path = re.sub(r"^\$flatten|\\|\bU\$0\.", "", found["cell"]).split(".")
@@ -134,7 +141,7 @@ def _parse(core: str, number: int, command: str) -> Mutation:
     file, line = own[-1] if own else (_file_of(part), 0)
     wire = _WIRE.search(command)
     place = f"{wire[1].rpartition('.')[2]}[{wire[2]}]" if wire else f"{path[-1]}.{found['port']}[{found['bit']}]"
-    return Mutation(core, number, found["mode"], part, place, file, int(line), command)
+    return Mutation(core, int(found["number"]), found["mode"], part, place, file, int(line), command)
 
 
 def _file_of(part: str) -> str:
