@@ -17,7 +17,7 @@ from amaranth.lib.wiring import Out
 from numpy.typing import NDArray
 
 from autapse.weight_memory import packed
-from autapse_boards.flow import place_route, synthesise
+from autapse_boards.flow import place_route, router, synthesise
 from autapse_boards.limits import limits
 from autapse_boards.parts import Part
 from autapse_boards.timing import Timing, read_timing
@@ -146,7 +146,7 @@ def place_bare(
     bare: Bare, part: Part, folder: Path, seeds: range | list[int], target_hz: float, tell: Progress | None = None
 ) -> tuple[list[Timing], float]:
     """:func:`place` of a bare datapath."""
-    return place(Datapath(bare), part, folder, seeds, target_hz, bare.form.name, tell)
+    return place(Datapath(bare), part, folder, seeds, target_hz, bare.form.name, bare.tiling.lanes, tell)
 
 
 def place(
@@ -156,10 +156,11 @@ def place(
     seeds: range | list[int],
     target_hz: float,
     form: str,
+    lanes: float,
     tell: Progress | None = None,
     synth: Sequence[str] = (),
 ) -> tuple[list[Timing], float]:
-    """Build a circuit of lanes of a form alone on `part`, in `folder`, which is made.
+    """Build a circuit of so many lanes of a form alone on `part`, in `folder`, which is made.
 
     `synth` are further options of yosys' ``synth_ice40`` or ``synth_ecp5``. Returns what each seed achieves, and the
     seconds of the tools.
@@ -170,7 +171,7 @@ def place(
     (folder / "top.il").write_text(plain_names(rtlil.convert(circuit, name="top")))
     seconds = synthesise(find("yosys"), part, form, folder, tell, synth)
     nextpnr, timings, sheet = find(f"nextpnr-{part.family}"), [], limits(part, folder / "top.json")
-    options = ["--freq", f"{target_hz / 1e6:.3f}"]
+    options = ["--freq", f"{target_hz / 1e6:.3f}", *router(part, lanes)]
     options += ["--lpf-allow-unconstrained"] * (part.family == "ecp5")
     for seed in seeds:
         seconds += place_route(nextpnr, part, seed, options, folder, tell)

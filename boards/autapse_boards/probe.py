@@ -121,7 +121,7 @@ def _drain(m: Module, sums: list[Value], bits: int, load: Value, turning: Value)
 def measure(probe: Probe, folder: Path, seeds: list[int], options: str = "", target_mhz: float = 120.0) -> str:
     """Build it in `folder`, and describe it in a line: cells, clock by seed, products a second."""
     circuit, target_hz = Datapath(probe), target_mhz * 1e6
-    timings, _ = place(circuit, HX8K_EVN.part, folder, seeds, target_hz, probe.form, synth=options.split())
+    timings, _ = place(circuit, HX8K_EVN.part, folder, seeds, target_hz, probe.form, probe.lanes, synth=options.split())
     clocks = [timing.fmax_hz / 1e6 for timing in timings]
     cells, blocks = (timings[-1].resources[name].used for name in ("logic", "rams"))
     middle = float(np.median(clocks))
