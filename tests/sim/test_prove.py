@@ -253,10 +253,10 @@ FAULTS = [
     ),
     Fault(
         "lane-mult18-18x18",
-        "_bit",
+        "_at_top",
         "autapse_hw.lanes.ecp5",
-        "value[min(k, len(value) - 1)]",
-        "value[min(k, len(value) - 2)]",
+        "Const(0, 18 - len(value)), value)",
+        "Const(0, 18 - len(value)), value[0], value[:-1])",
         "autapse_hw.lanes.ecp5",
     ),
     Fault(
