@@ -177,7 +177,7 @@ def test_a_board_that_has_died_is_told(tmp_path):
 
     board = VirtualBoard(make_network())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(virtual, "rtl_source", lambda *args: "")
+        patch.setattr(virtual, "rtl_source", lambda *args, **kwargs: "")
         patch.setattr(virtual, "compile_board", lambda *args, **kwargs: "/bin/false")
         with board:
             with pytest.raises(AutapseError, match="has stopped, exit code 1"):
