@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from autapse_hw.arithmetic import delayed, delayed_flag
 from autapse_hw.lanes import Bank, LaneForm
+from autapse_hw.lanes.generic import bank_members
 from autapse_hw.memories import LATENCY, Rom
 
 
@@ -50,15 +51,7 @@ class BandedBank(wiring.Component):
         segments: int,
     ) -> None:
         self._banks = [form.bank(len(rows), cols, weight_bits, operand_bits, acc_bits, segments) for rows in bands]
-        rows = bands[-1].stop
-        super().__init__(
-            {
-                "w": In(rows * cols * weight_bits),
-                "v": In(cols * operand_bits),
-                "enable": In(1),
-                "sums": Out(rows * acc_bits),
-            }
-        )
+        super().__init__(bank_members(bands[-1].stop, cols, weight_bits, operand_bits, acc_bits))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

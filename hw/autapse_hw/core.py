@@ -1,5 +1,7 @@
 """The core: a quantised network as a circuit with a stream of inputs and a stream of outputs."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -195,8 +197,9 @@ class _Engine(wiring.Component):
         m = Module()
         m.submodules.sequencer = sequencer = Sequencer(s)
         m.submodules.store = store = StateStore(q, s, memory)
-        m.submodules.weights = weights = self._weights()
+        # What a host writes is one memory, and so the lanes are in one band.
         bands = form.bands(t) if self.storage == Storage.FIXED else (range(t.rows),)
+        m.submodules.weights = weights = self._weights(bands)
         lengths = f.W.bits, f.operand_bits, f.acc_bits, segments
         m.submodules.bank = bank = lane_bank(form, bands, t.cols, *lengths)
         uploads = isinstance(weights, CellMemory)
@@ -279,13 +282,13 @@ class _Engine(wiring.Component):
         ]
         return m
 
-    def _weights(self) -> Rom | BandedRom | CellMemory:
-        """The memory of the weights."""
+    def _weights(self, bands: Sequence[range]) -> Rom | BandedRom | CellMemory:
+        """The memory of the weights, for lanes in these bands."""
         q, s, kind = self.q, self.schedule, self.form.memory
         words, layout = weight_words(q, s), weight_memory(q, s)
         if self.storage == Storage.FIXED:
             row_bits = s.tiling.cols * q.formats.W.bits
-            return weight_rom(self.form.bands(s.tiling), row_bits, s.tiles * s.slots, words, kind)
+            return weight_rom(bands, row_bits, s.tiles * s.slots, words, kind)
         if self.storage == Storage.SPRAM:
             return CellMemory(layout.weights, 0, layout.stripes, [], "spram")
         return CellMemory(layout.weights, 0, layout.stripes, words, kind)

@@ -8,6 +8,16 @@ from autapse_hw.arithmetic import delayed, delayed_flag, registered
 from autapse_hw.lanes.accumulator import Number, adder_tree, running_sum, tree_latency
 
 
+def bank_members(rows: int, cols: int, weight_bits: int, operand_bits: int, acc_bits: int) -> dict[str, wiring.Member]:
+    """The ports of so many lanes, as :class:`Bank` documents them."""
+    return {
+        "w": In(rows * cols * weight_bits),
+        "v": In(cols * operand_bits),
+        "enable": In(1),
+        "sums": Out(rows * acc_bits),
+    }
+
+
 class Bank(wiring.Component):
     """Lanes in rows and columns: each multiplies its weight with the operand of its column; a row adds its products up.
 
@@ -43,14 +53,7 @@ class Bank(wiring.Component):
         self.weight_bits, self.operand_bits, self.acc_bits = weight_bits, operand_bits, acc_bits
         self.segments = segments
         self.product_bits = weight_bits + operand_bits - 1
-        super().__init__(
-            {
-                "w": In(rows * cols * weight_bits),
-                "v": In(cols * operand_bits),
-                "enable": In(1),
-                "sums": Out(rows * acc_bits),
-            }
-        )
+        super().__init__(bank_members(rows, cols, weight_bits, operand_bits, acc_bits))
 
     @classmethod
     def latency(cls, cols: int) -> int:
