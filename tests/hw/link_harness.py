@@ -13,7 +13,6 @@ from amaranth.sim import Simulator
 from autapse.fixed import Format, IntArray
 from autapse.protocol import Command, Counters, Frame, Identity, Status, decode_frame, encode_request
 from autapse_hw.link import FrameLink, Link
-from autapse_hw.system import System
 from autapse_hw.trace_memory import RECORD_BYTE
 
 CYCLE = 1e-6
@@ -308,56 +307,6 @@ class Simulated:
     def counters(self) -> Counters:
         (answer,) = self.ask(encode_request(0, Command.COUNTERS, 0))
         return Counters.from_bytes(answer.payload)
-
-
-class Wires:
-    """A whole design in Amaranth's simulator, as a transport."""
-
-    def __init__(self, system: System, divisor: int) -> None:
-        self.system, self.divisor = system, divisor
-        self.to_device: deque[int] = deque()
-        self.from_device = bytearray()
-        self.now = 0
-        self.simulator = Simulator(system)
-        self.simulator.add_clock(CYCLE)
-        self.simulator.add_testbench(self._send, background=True)
-        self.simulator.add_testbench(self._receive, background=True)
-
-    async def _send(self, ctx: Any) -> None:
-        ctx.set(self.system.rx, 1)
-        while True:
-            await ctx.delay(self.divisor * CYCLE)
-            if self.to_device:
-                byte = self.to_device.popleft()
-                for level in [0, *((byte >> k & 1) for k in range(8)), 1]:
-                    ctx.set(self.system.rx, level)
-                    await ctx.delay(self.divisor * CYCLE)
-
-    async def _receive(self, ctx: Any) -> None:
-        while True:
-            await ctx.negedge(self.system.tx)
-            await ctx.delay(1.5 * self.divisor * CYCLE)
-            byte = 0
-            for k in range(8):
-                byte |= ctx.get(self.system.tx) << k
-                await ctx.delay(self.divisor * CYCLE)
-            self.from_device.append(byte)
-
-    def write(self, data: bytes) -> None:
-        self.to_device.extend(data)
-
-    def read(self, timeout: float) -> bytes:
-        waited = 0
-        while timeout > 0 and not self.from_device and (self.to_device or waited < 3000):
-            waited += 0 if self.to_device else 50
-            self.now += 50
-            self.simulator.run_until(self.now * CYCLE)
-        data = bytes(self.from_device)
-        self.from_device.clear()
-        return data
-
-    def close(self) -> None:
-        pass
 
 
 def frames(data: bytes) -> list[Frame]:
