@@ -74,6 +74,7 @@ def test_reasons_are_of_lines_that_are_there() -> None:
     for reason in read_reasons():
         assert reason.text in source, reason
         assert reason.why
+        assert not reason.place.startswith("$"), reason
 
 
 def test_the_page_has_the_figures() -> None:
